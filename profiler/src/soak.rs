@@ -1,7 +1,7 @@
 //! Whether the target leaks: the verdicts on memory, descriptors and threads, and where the
 //! memory that stays came from.
 //!
-//! `evidence` holds what a verdict rests on and computes it, `stored` reads and writes that as rows.
+//! `evidence` holds what a verdict rests on and computes it, `stored` reads and writes it as rows.
 
 mod evidence;
 mod stored;
@@ -16,9 +16,9 @@ use uringbench_core::record::RunRecord;
 use uringbench_core::time::Nanos;
 use uringbench_document::soak::{LeakFunction, SoakFigures};
 
-pub use self::stored::{StoredError, head_of, read_stored, row_of};
+pub use self::stored::{StoredSoakError, head_of, read_stored, row_of};
 
-use self::evidence::{Course, Evidence, grown};
+use self::evidence::{RequestCourse, SoakEvidence, grown};
 use crate::leak::rate_steps::{self, RateStep};
 use crate::profile::{FlameUnit, Profile, Selection, write_flames, write_whole};
 use crate::sample::SampleKind;
@@ -76,8 +76,8 @@ pub fn conclude(
     folder: &Path,
     title: &str,
 ) -> Soaked {
-    let evidence = Evidence {
-        course: Course::of(record),
+    let evidence = SoakEvidence {
+        course: RequestCourse::of(record),
         readings: recording.sampled.readings.clone(),
         runtimes: recording.sampled.runtimes.clone(),
         blocks: head_of(plan).blocks,

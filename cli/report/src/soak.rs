@@ -56,15 +56,16 @@ fn needs(soak: &SoakFigures, minutes: f64) -> String {
         format!(", or {}", plural(missing as u64, "full collection"))
     });
     let rate = soak.needs_requests.map(|requests| (requests / minutes / 60.0).round());
+    let sooner = (minutes / 10.0).ceil();
     let time = match rate {
-        Some(rate) if rate >= 1.0 => format!(
+        Some(rate) if rate >= 1.0 && sooner < minutes => format!(
             "needs {} more at {}/s, or {} at {}/s",
             plural(minutes as u64, "minute"),
             Grouped(rate as u64),
-            Grouped((minutes / 10.0).ceil() as u64),
+            Grouped(sooner as u64),
             Grouped(rate as u64 * 10)
         ),
-        _ => format!("needs {minutes:.0} more minutes"),
+        _ => format!("needs {} more", plural(minutes as u64, "minute")),
     };
     format!("{time}{collections}")
 }

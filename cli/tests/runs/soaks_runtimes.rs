@@ -37,6 +37,23 @@ const NODE: &str = "const server = require('http').createServer((request, answer
                     answer.end('ok ' + garbage.length) }); \
                     server.listen(0, '127.0.0.1', () => console.log(server.address().port))";
 
+/// Answers on a free port, prints its number, and keeps 3 kB of each request.
+const PYTHON: &str = "
+import socket, threading
+kept = []
+def remember(request):
+    kept.append(bytearray(request * 0 + 3000))
+def talk(peer):
+    # A buffer of its own for each request would touch the pages at the heap's end first.
+    buffer = bytearray(65536)
+    while request := peer.recv_into(buffer):
+        remember(request)
+        peer.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok')
+listener = socket.create_server(('127.0.0.1', 0))
+print(listener.getsockname()[1], flush=True)
+while True: threading.Thread(target=talk, args=(listener.accept()[0],), daemon=True).start()
+";
+
 fn is_there(program: &str) -> bool {
     let tried = Command::new(program).arg("--version").stdout(Stdio::null()).status();
     tried.is_ok_and(|status| status.success())
@@ -89,4 +106,33 @@ fn a_healthy_node_is_no_leak() {
     for memory in [&soak["memory"], &read["memory"]] {
         assert_ne!(memory["verdict"], "leak", "{soak}");
     }
+}
+
+#[test]
+fn a_leak_in_python_is_blamed_on_the_function_that_keeps() {
+    let test = "a_leak_in_python_is_blamed_on_the_function_that_keeps";
+    if let Err(why) = uringbench_profiler::capabilities::probe().system_wide {
+        return skip(test, &why.to_string());
+    }
+    let is_known = "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))";
+    if !Command::new("python3").args(["-c", is_known]).status().is_ok_and(|it| it.success()) {
+        return skip(test, "no python3 of 3.11 to 3.13 (install python3)");
+    }
+    let folder = TempDir::new().expect("a folder");
+    let source = folder.path().join("server.py");
+    std::fs::write(&source, PYTHON).expect("space");
+    let server = Program::start(Path::new("python3"), &[&source.display().to_string()]);
+    let (pid, port) = (server.pid(), server.said());
+    let words = format!(
+        "soak --json -q -o out -c 4 -R 1k -d 8s --warmup 0s --timeline-hz 10 --profile {pid} \
+         http://127.0.0.1:{port}/"
+    );
+    let finished = Run::text(&words).finish().expect_code(10);
+    let document = finished.document();
+    let most = document.at("soak.leak_functions.0.function");
+    document.expect(most == "remember (server.py)", "the function that keeps");
+    let share = document.number("soak.leak_functions.0.share");
+    document.expect(share > 0.5, "it has most of the pages");
+    let svg = std::fs::read_to_string(finished.folder().join("out/leak.svg")).expect("a graph");
+    document.expect(svg.contains("remember (server.py)"), "and stands in the flame graph");
 }

@@ -129,8 +129,8 @@ impl Code {
         self.stack_of(pid, sample, stacks, Unwinder::user_stack)
     }
 
-    /// The same with Python functions in the place of the interpreter's loops: the innermost of each
-    /// run, exactly as of the sample. It costs more reads of the target's memory.
+    /// The same with Python functions in the place of the interpreter's loops: the innermost of
+    /// each run, exactly as of the sample. It costs more reads of the target's memory.
     pub fn stack_with_python(
         &mut self,
         pid: u32,

@@ -1,11 +1,11 @@
 //! The Python function that a run of CPython's interpreter loop executes, from the loop's own stack
-//! frame: it keeps addresses of the instructions that it interprets. Pure: words of memory come from
-//! a function.
+//! frame: it keeps addresses of the instructions that it interprets. Pure: words of memory come
+//! from a function.
 //!
 //! Since CPython 3.11 a function's instructions are part of its code object, so that an address
-//! among them leads to the object, and that to its name and file. Code objects live as long as their
-//! functions: unlike the interpreter's frames they are still there when a sample is decoded. The
-//! memory belongs to another program: every object's type is checked and every length bounded.
+//! among them leads to the object, and that to its name and file. Code objects live as long as
+//! their functions: unlike the interpreter's frames they are still there when a sample is decoded.
+//! The memory belongs to another program: every object's type is checked and every length bounded.
 
 /// Positions in CPython's objects, in a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,23 +138,35 @@ impl PythonLayout {
     }
 }
 
-/// The function that a run of the loop executes, by the words of its frame in order of address:
-/// words that a frame no longer uses may name a function that ran before, but several of a live one
-/// do. `code_of` finds the object of a word.
+/// The function that a run of the loop executes, by the words of its frame in order of address and
+/// those of the frames below it, where registers that the loop uses are kept. The loop holds the
+/// address of its function's first instruction; words that a frame no longer uses may name a
+/// function that ran before, but several of a live one do. `code_of` finds the object of a word.
 pub fn executed(
-    words: &[u64],
+    layout: &PythonLayout,
+    own: &[u64],
+    below: &[u64],
     mut code_of: impl FnMut(u64) -> Option<PythonCode>,
 ) -> Option<PythonCode> {
     let mut votes: Vec<(PythonCode, u32)> = Vec::new();
-    for code in words.iter().filter_map(|&word| code_of(word)) {
-        match votes.iter_mut().find(|(known, _)| *known == code) {
-            Some((_, count)) => *count += 1,
-            None => votes.push((code, 1)),
+    for &word in own {
+        let Some(code) = code_of(word) else { continue };
+        if word == code.object + layout.code_size {
+            return Some(code);
         }
+        vote(&mut votes, code);
     }
-    // Of equals the first: what is deeper in the stack is more recent.
+    below.iter().filter_map(|&word| code_of(word)).for_each(|code| vote(&mut votes, code));
+    // Of equals the first, which is in the loop's own frame if any is.
     let most = votes.iter().map(|(_, count)| *count).max()?;
     votes.into_iter().find(|(_, count)| *count == most).map(|(code, _)| code)
+}
+
+fn vote(votes: &mut Vec<(PythonCode, u32)>, code: PythonCode) {
+    match votes.iter_mut().find(|(known, _)| *known == code) {
+        Some((_, count)) => *count += 1,
+        None => votes.push((code, 1)),
+    }
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
@@ -223,16 +235,19 @@ mod tests {
     }
 
     #[test]
-    fn most_words_decide_which_function_runs() {
-        let [old, new] = [1, 2].map(|object| PythonCode { object });
+    fn the_first_instruction_or_most_words_decide_which_function_runs() {
+        let [old, new] = [1_000, 5_000].map(|object| PythonCode { object });
         let code_of = |word: u64| match word {
-            1 => Some(old),
-            2 => Some(new),
+            1_184..1_300 => Some(old),
+            5_184..5_300 => Some(new),
             _ => None,
         };
-        assert_eq!(executed(&[9, 2, 5, 2, 1], code_of), Some(new));
-        assert_eq!(executed(&[2, 1], code_of), Some(new));
-        assert_eq!(executed(&[7, 8], code_of), None);
+        let executed = |own: &[u64], below: &[u64]| executed(&LAYOUT, own, below, code_of);
+        assert_eq!(executed(&[1_200, 9, 1_202, 5_184], &[]), Some(new));
+        assert_eq!(executed(&[9, 5_200, 7, 5_202], &[1_184]), Some(new));
+        assert_eq!(executed(&[5_200], &[1_200]), Some(new));
+        assert_eq!(executed(&[9], &[1_200, 1_200, 5_200]), Some(old));
+        assert_eq!(executed(&[7], &[8]), None);
     }
 
     #[test]

@@ -78,6 +78,8 @@ pub(super) struct LoopRun {
     pub(super) kind: CodeKind,
     /// Where its frame begins and ends on the stack.
     pub(super) frame: (u64, u64),
+    /// The end of the frame of the run before, below it on the stack; 0 without one.
+    pub(super) above: u64,
 }
 
 /// Python functions of processes.
@@ -108,15 +110,16 @@ impl PythonProcesses {
         let program = lookup.modules.module(module).python()?;
         let layout = program.layout(run.address.wrapping_sub(address))?;
         let process = self.0.entry(lookup.pid).or_default();
-        // Registers that the loop uses are kept in the frames of functions that it called.
         let (begin, end) = run.frame;
-        let words: Vec<u64> = (begin.saturating_sub(CALLEES)..end)
-            .step_by(8)
-            .take(WORDS_MAX)
-            .filter_map(|at| stack.word(at))
-            .collect();
+        let words = |begin: u64, end: u64| -> Vec<u64> {
+            let places = (begin..end).step_by(8).take(WORDS_MAX);
+            places.filter_map(|at| stack.word(at)).collect()
+        };
+        let own = words(begin, end);
+        let below = words(begin.saturating_sub(CALLEES).max(run.above), begin);
         let CodeLookup { pid, memory, stacks, .. } = lookup;
-        let code = executed(&words, |word| process.code_of(&layout, word, *pid, memory))?;
+        let code =
+            executed(&layout, &own, &below, |word| process.code_of(&layout, word, *pid, memory))?;
         process.name(&layout, code, *pid, memory, stacks)
     }
 }

@@ -249,7 +249,8 @@ impl Unwinder {
         let (Some(loops), Some(step)) = (&mut self.loops, self.path.last()) else { return };
         if modules.module(module).is_python_loop(in_file) {
             let (location, address) = (frames.saturating_sub(1), step.looked_up);
-            loops.push(LoopRun { location, address, kind, frame });
+            let above = loops.last().map_or(0, |run| run.frame.1);
+            loops.push(LoopRun { location, address, kind, frame, above });
         }
     }
 

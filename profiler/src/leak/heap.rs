@@ -25,7 +25,7 @@ const CLASSES_SHARE: f64 = 0.9;
 /// The chance that a heap without a trend is called a leak.
 const CHANCE: f64 = 0.01;
 const CONFIDENCE: f64 = 0.95;
-/// Growth of what is in use: at least this, and this part of the first, and so many times the spread.
+/// Growth of what is in use: at least this, this part of the first, and so many times the spread.
 const GROWTH_MIN: f64 = 1_048_576.0;
 const GROWTH_SHARE: f64 = 0.05;
 const GROWTH_SPREADS: f64 = 3.0;
@@ -36,7 +36,7 @@ const PROMOTION_MIN_S: f64 = 10.0;
 
 /// Which collector manages a heap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Collector {
+pub enum GarbageCollector {
     /// `-XX:+UseSerialGC`.
     Serial,
     /// `-XX:+UseParallelGC`.
@@ -49,7 +49,7 @@ pub enum Collector {
     Other,
 }
 
-impl Collector {
+impl GarbageCollector {
     /// By the name of the collector of its young generation, or of its cycles.
     pub fn of(name: &str) -> Self {
         match name {
@@ -87,7 +87,7 @@ impl Collector {
         }
     }
 
-    /// Whether a young collection promotes what it keeps, and nothing else fills the old generation.
+    /// Whether a young collection promotes what it keeps, and nothing else fills the old one.
     const fn is_generational(self) -> bool {
         matches!(self, Self::Serial | Self::Parallel | Self::G1)
     }
@@ -97,7 +97,7 @@ impl Collector {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeapCounters {
     /// Its collector.
-    pub collector: Collector,
+    pub collector: GarbageCollector,
     /// Collections of the young generation.
     pub young: u64,
     /// Full collections.
@@ -146,7 +146,7 @@ pub struct HeapResult {
     /// The verdict; `NoLeak` is in bytes per request (without requests, per hour).
     pub verdict: LeakVerdict,
     /// Its collector.
-    pub collector: Collector,
+    pub collector: GarbageCollector,
     /// Full collections (or whole cycles) after the warm-up.
     pub collections: usize,
     /// Those that are missing for a verdict, where they would be the means to one.
@@ -223,7 +223,7 @@ pub fn judge_heap(points: &[HeapPoint], rules: &Rules) -> Option<HeapResult> {
     }
     let missing = Missing { points: &points[warm..], lives: lives.len(), promoted, floor };
     let needs_minutes = missing.minutes();
-    let needs = FULL_FOR_LEAK.saturating_sub(lives.len()).max(1);
+    let needs = missing.needed();
     let reason = missing.reason(needs_minutes, (per_hour / 3_600.0).max(0.0));
     Some(result(LeakVerdict::Inconclusive { needs_minutes }, needs, reason))
 }
@@ -454,8 +454,8 @@ impl Missing<'_> {
         {
             let bound = promoted.bound().map_or(0.0, three_digits);
             return format!(
-                "up to {bound} bytes per request were promoted or are still young, and the floor is \
-                 {}: {}",
+                "up to {bound} bytes per request were promoted or are still young, and the floor \
+                 is {}: {}",
                 three_digits(self.floor),
                 longer(minutes, Some(rate))
             );
@@ -466,16 +466,16 @@ impl Missing<'_> {
         };
         let state = format!("{seen} (old {used:.0} of {most:.0} MiB)");
         let is_soon = minutes.is_finite() && minutes <= 240.0;
-        let advice = if is_soon { longer(minutes, Some(rate)) } else { String::new() };
+        let run = if is_soon { longer(minutes, Some(rate)) } else { String::new() };
         let limit = (2.0 * used).max(64.0).log2().ceil().exp2();
         let smaller = limit < most;
-        let remedy = match (is_soon, smaller) {
-            (true, true) => format!("{advice}, or with -Xmx{limit:.0}m"),
-            (true, false) => advice,
+        let advice = match (is_soon, smaller) {
+            (true, true) => format!("{run}, or with -Xmx{limit:.0}m"),
+            (true, false) => run,
             (false, true) => format!("run with -Xmx{limit:.0}m"),
             (false, false) => "run longer, or at a higher rate".to_owned(),
         };
-        format!("{state}; {} needed: {remedy}", plural_are(needed))
+        format!("{state}; {} needed: {advice}", plural_are(needed))
     }
 }
 

@@ -62,7 +62,7 @@ pub struct Rules {
 pub enum Heap {
     /// By the program itself, or by reference counts: all of the heap is in use.
     Freed,
-    /// Memory of a runtime beside its heap, with a verdict of its own: compiled code, classes, stacks.
+    /// Memory of a runtime beside its heap: compiled code, classes, stacks.
     Beside,
     /// By a collector that lets the heap grow to a multiple of the memory last found in use (Go,
     /// V8, Ruby, Erlang): a heap that settles grows by as much as a small leak.

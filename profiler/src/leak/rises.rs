@@ -1,6 +1,6 @@
 //! The rises of a resource's floor: the level below which it never fell again.
 //!
-//! A leak raises the floor again and again. Growth that came in few rises, in one large one or long
+//! A leak raises the floor many times. Growth that came in few rises, in one large one or long
 //! ago is that of a heap or a cache which settles, however well a line fits it.
 
 use super::Point;

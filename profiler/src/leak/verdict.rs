@@ -31,6 +31,10 @@ const EVIDENCE_AXIS: f64 = 10.0;
 /// Half an interval of 95 %, times this, is the smallest slope that is detected with 95 % power:
 /// (1.960 + 1.645) / 1.960.
 const POWER: f64 = 1.84;
+/// A run that could not decide is repeated so many times longer at least; one whose growth slowed
+/// down has only its last third for a slope.
+const LONGER: f64 = 1.5;
+const SLOWING_LONGER: f64 = 2.5;
 /// The length to ask for when a run was too short to estimate it.
 const RUN_MINUTES: f64 = 5.0;
 
@@ -210,7 +214,13 @@ impl Run<'_> {
         // and by the length of the axis.
         let half = (slope.high - slope.low) / 2.0 + step.abs();
         let distance = (slope.value - floor).abs().max(floor / 4.0);
-        let longer = (half / distance).powf(2.0 / 3.0).clamp(1.5, 20.0);
+        let least = if explained.is_slowing { SLOWING_LONGER } else { LONGER };
+        let longer = (half / distance).powf(2.0 / 3.0).clamp(least, 20.0);
+        // A heap's growth must also be more than a healthy one's.
+        let normal = self.rules.heap.least_growth(study.envelope.y[study.cut]);
+        let grown = (slope.value * study.reach).max(1.0);
+        let beyond = if slope.value > floor && normal.is_finite() { normal / grown } else { 0.0 };
+        let longer = longer.max(beyond.min(100.0));
         let needs_minutes = (self.span_s / 60.0 * (longer - 1.0)).max(1.0).ceil();
         (LeakVerdict::Inconclusive { needs_minutes }, None)
     }

@@ -70,11 +70,12 @@ pub(super) fn longer(minutes: f64, rate: Option<f64>) -> String {
     /// The rate is raised by this factor in the advice.
     const FASTER: f64 = 10.0;
     let text = format!("run {} longer", plural(minutes as u64, "minute"));
+    let sooner = (minutes / FASTER).ceil();
     match rate.map(|rate| three_digits(rate).round()) {
-        Some(rate) if rate >= 1.0 => format!(
+        Some(rate) if rate >= 1.0 && sooner < minutes => format!(
             "{text} at {} requests/s, or {} at {}",
             Grouped(rate as u64),
-            Grouped((minutes / FASTER).ceil() as u64),
+            Grouped(sooner as u64),
             Grouped((rate * FASTER) as u64)
         ),
         _ => text,

@@ -1,10 +1,10 @@
 //! The counters that a HotSpot JVM keeps in `hsperfdata_USER/PID`, for a heap's collections. Pure.
 //!
-//! Format 2 (openjdk `perfMemory.hpp`): a prologue of 32 bytes, then entries; each has a header of 20
-//! bytes, a name and a value. The JVM writes while we read, and the file may be anything: all offsets
-//! are checked, and what is not there is `None`.
+//! Format 2 (openjdk `perfMemory.hpp`): a prologue of 32 bytes, then entries; each has a header of
+//! 20 bytes, a name and a value. The JVM writes while we read, and the file may be anything: all
+//! offsets are checked, and what is not there is `None`.
 
-use crate::leak::heap::{Collector, HeapCounters};
+use crate::leak::heap::{GarbageCollector, HeapCounters};
 
 /// The longest file that is read: JVMs write 32 KiB unless `-XX:PerfDataMemorySize` says otherwise.
 pub const BYTES_MAX: usize = 1 << 20;
@@ -113,7 +113,7 @@ struct Found {
     old_max: Option<u64>,
     young_capacity: Option<u64>,
     classes: Option<u64>,
-    collector: Option<Collector>,
+    collector: Option<GarbageCollector>,
     /// The reserved sizes of both generations.
     reserved: [Option<u64>; 2],
 }
@@ -139,10 +139,10 @@ impl Found {
             b"sun.gc.generation.0.maxCapacity" => self.reserved[0] = number,
             b"sun.gc.generation.1.maxCapacity" => self.reserved[1] = number,
             b"sun.gc.collector.0.name" if self.collector.is_none() => {
-                self.collector = Some(Collector::of(&String::from_utf8_lossy(text)));
+                self.collector = Some(GarbageCollector::of(&String::from_utf8_lossy(text)));
             }
             b"sun.gc.collector.2.name" if text.starts_with(b"Z") => {
-                self.collector = Some(Collector::of(&String::from_utf8_lossy(text)));
+                self.collector = Some(GarbageCollector::of(&String::from_utf8_lossy(text)));
             }
             _ => {}
         }
@@ -151,10 +151,11 @@ impl Found {
     fn counters(&self) -> Option<HeapCounters> {
         /// G1 adds the size of a word to each capacity, so that none is 0 (`pad_capacity`).
         const PAGE: u64 = 4_096;
-        let collector = self.collector.unwrap_or(Collector::Other);
+        let collector = self.collector.unwrap_or(GarbageCollector::Other);
         let [young, old] = self.reserved.map(|bytes| bytes.unwrap_or(0) / PAGE * PAGE);
         // Both generations of G1 may grow to the whole heap.
-        let reserved = if collector == Collector::G1 { old } else { young.saturating_add(old) };
+        let reserved =
+            if collector == GarbageCollector::G1 { old } else { young.saturating_add(old) };
         Some(HeapCounters {
             collector,
             young: self.young.unwrap_or(0),

@@ -1,6 +1,6 @@
-//! Reads the heap of a running JVM from outside: its counters from the file it keeps for `jstat`, and
-//! how much of the heap is resident from the kernel's page map. The JVM is never stopped and runs no
-//! code for it.
+//! Reads the heap of a running JVM from outside: its counters from the file it keeps for `jstat`,
+//! and how much of the heap is resident from the kernel's page map. The JVM is never stopped and
+//! runs no code for it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -127,9 +127,9 @@ fn open_counters(pid: u32) -> Result<File, JvmError> {
     Err(refused.map_or(JvmError::NoFile(pid), unreadable))
 }
 
-/// The address range of a heap of so many bytes: a run of adjoining mappings that begins and ends with
-/// a mapping and has exactly that length. Stacks and `malloc` may have such a run too, but a JVM puts
-/// a heap of up to 32 GiB where a reference of 32 bits reaches (`CompressedOops`). Pure.
+/// The address range of a heap of so many bytes: a run of adjoining mappings that begins and ends
+/// with a mapping and has exactly that length. Stacks and `malloc` may have such a run too, but a
+/// JVM puts a heap of up to 32 GiB where a reference of 32 bits reaches (`CompressedOops`). Pure.
 fn heap_range(maps: &str, reserved: u64) -> Option<Range<u64>> {
     /// What 32 bits reach, in units of 8 bytes.
     const REACHED: u64 = 32 << 30;
@@ -143,7 +143,7 @@ fn heap_range(maps: &str, reserved: u64) -> Option<Range<u64>> {
     let mappings: Vec<Range<u64>> = maps.lines().filter_map(range).collect();
     let mut found = Vec::new();
     for (at, first) in mappings.iter().enumerate() {
-        let end = first.start.checked_add(reserved)?;
+        let Some(end) = first.start.checked_add(reserved) else { continue };
         let mut reached = first.start;
         for mapping in &mappings[at..] {
             if mapping.start != reached || mapping.end > end {
@@ -174,6 +174,7 @@ ffe75000-100000000 rw-p 00000000 00:00 0
 5590dcd9b000-5590dcde2000 rw-p 00000000 00:00 0    [heap]
 7f0b0c000000-7f0b0c349000 rw-p 00000000 00:00 0
 7f0b0c349000-7f0b10000000 ---p 00000000 00:00 0
+ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0    [vsyscall]
 ";
         assert_eq!(heap_range(maps, 64 << 20), Some(0xfc00_0000..0x1_0000_0000));
         let far: String = maps.lines().skip(3).map(|line| format!("{line}\n")).collect();

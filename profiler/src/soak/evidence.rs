@@ -1,7 +1,7 @@
 //! What the verdict of a soak rests on, and the verdict.
 //!
-//! The heap of a runtime that reports its collections is judged by what they leave, and the memory
-//! beside it by its growth; without such a report all memory is judged by its growth.
+//! The verdict on the heap of a runtime that reports its collections rests on what they leave, that
+//! on the memory beside it on its growth; without such a report that on all memory does.
 
 use std::collections::BTreeMap;
 
@@ -22,9 +22,9 @@ use crate::timeline::reading::Reading;
 const GUARD_S: f64 = 1.0;
 
 /// What a verdict rests on.
-pub(super) struct Evidence {
+pub(super) struct SoakEvidence {
     /// The load.
-    pub(super) course: Course,
+    pub(super) course: RequestCourse,
     /// The readings, in order of time.
     pub(super) readings: Vec<Reading>,
     /// Garbage-collected runtimes of the target.
@@ -33,7 +33,7 @@ pub(super) struct Evidence {
     pub(super) blocks: Vec<(f64, f64)>,
 }
 
-impl Evidence {
+impl SoakEvidence {
     /// The verdict and its figures.
     pub(super) fn figures(&self) -> SoakFigures {
         let Self { course, readings, runtimes, blocks } = self;
@@ -171,7 +171,7 @@ fn of_heap(all: &LeakResult, heap: &HeapResult) -> LeakResult {
 }
 
 /// Completed requests over time.
-pub(super) struct Course {
+pub(super) struct RequestCourse {
     /// Begin and end of the load.
     pub(super) start: Timestamp,
     pub(super) end: Timestamp,
@@ -179,7 +179,7 @@ pub(super) struct Course {
     pub(super) steps: Vec<(Timestamp, u64)>,
 }
 
-impl Course {
+impl RequestCourse {
     pub(super) fn of(record: &RunRecord) -> Self {
         let start = record.start();
         let measured = record.windows.measured();
@@ -260,7 +260,7 @@ const fn kept(reading: &Reading) -> u64 {
 }
 
 /// Growth of memory that the target's control group is charged for outside of its processes.
-fn outside_of_processes(course: &Course, readings: &[Reading], warm_s: f64) -> Vec<String> {
+fn outside_of_processes(course: &RequestCourse, readings: &[Reading], warm_s: f64) -> Vec<String> {
     /// Less is not worth a line.
     const LEAST: u64 = 4 << 20;
     let from = course.start + Nanos((warm_s * 1e9) as u64);

@@ -14,8 +14,8 @@ use uringbench_document::timeline::lines::{
 };
 use uringbench_machine::cgroup::CgroupMemory;
 
-use super::evidence::{Course, Evidence};
-use crate::leak::heap::{Collector, HeapCounters, HeapReading};
+use super::evidence::{RequestCourse, SoakEvidence};
+use crate::leak::heap::{GarbageCollector, HeapCounters, HeapReading};
 use crate::runtime::Runtime;
 use crate::timeline::reading::{ProcessMemory, Reading, TargetReading};
 
@@ -24,9 +24,12 @@ const ORIGIN: Timestamp = Timestamp(1 << 50);
 
 /// Why there is no verdict on a stored soak.
 #[derive(Debug, thiserror::Error)]
-pub enum StoredError {
+pub enum StoredSoakError {
     /// The file is missing or cannot be opened.
-    #[error("{path} cannot be read ({why}): name the folder of a soak's result", path = .path.display())]
+    #[error(
+        "{path} cannot be read ({why}): name the folder of a soak's result",
+        path = .path.display()
+    )]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -43,8 +46,8 @@ pub enum StoredError {
     },
     /// It is the timeline of something else, or of an earlier version.
     #[error(
-        "{path} is not that of a soak, or an earlier version wrote it: its verdict, if it ended, is \
-         in run.json",
+        "{path} is not that of a soak, or an earlier version wrote it: its verdict, if it ended, \
+         is in run.json",
         path = .0.display()
     )]
     NoSoak(PathBuf),
@@ -105,17 +108,17 @@ pub fn row_of(reading: &Reading, requests: u64, runtimes: &[Runtime]) -> SoakRow
 ///
 /// # Errors
 /// There is no timeline of a soak.
-pub fn read_stored(folder: &Path) -> Result<SoakFigures, StoredError> {
+pub fn read_stored(folder: &Path) -> Result<SoakFigures, StoredSoakError> {
     let path = folder.join("timeline.jsonl");
     let file = match File::open(&path) {
         Ok(file) => BufReader::new(file),
-        Err(why) => return Err(StoredError::Unreadable { path, why }),
+        Err(why) => return Err(StoredSoakError::Unreadable { path, why }),
     };
     let (head, rows) = match rows_of(file) {
         Ok(read) => read,
-        Err(why) => return Err(StoredError::Lines { path, why }),
+        Err(why) => return Err(StoredSoakError::Lines { path, why }),
     };
-    let Some(soak) = head.soak else { return Err(StoredError::NoSoak(path)) };
+    let Some(soak) = head.soak else { return Err(StoredSoakError::NoSoak(path)) };
     let mut figures = evidence(&soak, &rows).figures();
     let seen_s = rows.last().map_or(0.0, |row| row.t_s);
     if let Some(planned_s) = soak.load_s.filter(|planned_s| seen_s + 2.0 < *planned_s) {
@@ -127,7 +130,7 @@ pub fn read_stored(folder: &Path) -> Result<SoakFigures, StoredError> {
     Ok(figures)
 }
 
-fn evidence(head: &SoakHead, rows: &[Row]) -> Evidence {
+fn evidence(head: &SoakHead, rows: &[Row]) -> SoakEvidence {
     let time = |t_s: f64| {
         // Within a century, and the origin from 0: a broken file may hold any number.
         let nanos =
@@ -155,8 +158,8 @@ fn evidence(head: &SoakHead, rows: &[Row]) -> Evidence {
     let mut readings: Vec<Reading> =
         soak_rows().map(|(row, soak)| reading(time(row.t_s), row, soak)).collect();
     readings.sort_by_key(|reading| reading.time);
-    let course = Course { start: ORIGIN, end, steps };
-    Evidence { course, readings, runtimes, blocks: head.blocks.clone() }
+    let course = RequestCourse { start: ORIGIN, end, steps };
+    SoakEvidence { course, readings, runtimes, blocks: head.blocks.clone() }
 }
 
 fn reading(time: Timestamp, row: &Row, soak: &SoakRow) -> Reading {
@@ -171,7 +174,7 @@ fn reading(time: Timestamp, row: &Row, soak: &SoakRow) -> Reading {
         pid: heap.pid,
         start: heap.start,
         counters: HeapCounters {
-            collector: Collector::named(&heap.collector),
+            collector: GarbageCollector::named(&heap.collector),
             young: heap.young,
             full: heap.full,
             cycles: heap.cycles,

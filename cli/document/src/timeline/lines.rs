@@ -12,7 +12,7 @@ pub const SCHEMA: &str = "uringbench.timeline.lines/1";
 
 /// The first line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Head {
+pub struct TimelineHead {
     schema: String,
     /// Configured rows per second.
     pub hz: u32,
@@ -24,7 +24,7 @@ pub struct Head {
     pub soak: Option<SoakHead>,
 }
 
-impl Head {
+impl TimelineHead {
     /// The head of a timeline with so many rows per second.
     pub fn new(hz: u32, start_unix_s: Option<f64>) -> Self {
         Self { schema: SCHEMA.to_owned(), hz, start_unix_s, soak: None }
@@ -125,7 +125,7 @@ pub enum LinesError {
 }
 
 /// Writes the head.
-pub fn append_head(to: &mut impl Write, head: &Head) -> io::Result<()> {
+pub fn append_head(to: &mut impl Write, head: &TimelineHead) -> io::Result<()> {
     append(to, head)
 }
 
@@ -149,10 +149,10 @@ pub fn from_lines(from: impl BufRead) -> Result<TimelineDocument, LinesError> {
 }
 
 /// Reads the head and the rows of a written timeline, likewise.
-pub fn rows_of(mut from: impl BufRead) -> Result<(Head, Vec<Row>), LinesError> {
+pub fn rows_of(mut from: impl BufRead) -> Result<(TimelineHead, Vec<Row>), LinesError> {
     let mut text = Vec::new();
     from.read_until(b'\n', &mut text)?;
-    let head: Head = serde_json::from_slice(&text).map_err(|_| LinesError::NoHead)?;
+    let head: TimelineHead = serde_json::from_slice(&text).map_err(|_| LinesError::NoHead)?;
     if head.schema != SCHEMA || !text.ends_with(b"\n") {
         return Err(LinesError::NoHead);
     }
@@ -182,7 +182,8 @@ mod tests {
     fn written(rows: usize) -> (Vec<u8>, TimelineDocument) {
         let mut document = TimelineDocument::empty(2, Some(1_700_000_000.5));
         let mut text = Vec::new();
-        append_head(&mut text, &Head::new(2, Some(1_700_000_000.5))).expect("memory takes it");
+        append_head(&mut text, &TimelineHead::new(2, Some(1_700_000_000.5)))
+            .expect("memory takes it");
         for index in 0..rows {
             let row = row(index as f64 / 2.0);
             append_line(&mut text, &row).expect("memory takes it");

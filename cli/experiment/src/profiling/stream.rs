@@ -1,5 +1,5 @@
-//! Writes the timeline of a soak during the run, with all that its verdict rests on: a crash loses at
-//! most the last rows, and `uringbench soak --read` judges the rest.
+//! Writes the timeline of a soak during the run, with all that its verdict rests on: a crash loses
+//! at most the last rows, and `uringbench soak --read` gives the verdict on the rest.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -9,7 +9,7 @@ use std::path::Path;
 use uringbench_core::plan::Plan;
 use uringbench_core::record::Interval;
 use uringbench_core::time::Timestamp;
-use uringbench_document::timeline::lines::{Head, append_head, append_line};
+use uringbench_document::timeline::lines::{TimelineHead, append_head, append_line};
 use uringbench_profiler::session::Sidecar;
 use uringbench_profiler::soak::{head_of, row_of};
 use uringbench_profiler::timeline::reading::Reading;
@@ -38,7 +38,7 @@ impl Stream {
     /// Creates `timeline.jsonl` in `folder`.
     pub(crate) fn create(folder: &Path, hz: u32, plan: &Plan) -> io::Result<Self> {
         let mut file = File::create(folder.join("timeline.jsonl"))?;
-        append_head(&mut file, &Head::new(hz, None).of_soak(head_of(plan)))?;
+        append_head(&mut file, &TimelineHead::new(hz, None).of_soak(head_of(plan)))?;
         let inner = Inner {
             file,
             timeline: Timeline::new(hz),

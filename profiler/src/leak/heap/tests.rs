@@ -9,7 +9,7 @@ fn point(t_s: f64, requests: u64, counters: HeapCounters) -> HeapPoint {
 }
 
 const IDLE: HeapCounters = HeapCounters {
-    collector: Collector::Serial,
+    collector: GarbageCollector::Serial,
     young: 0,
     full: 0,
     cycles: 0,
@@ -114,7 +114,7 @@ fn without_collections_little_promotion_rules_a_leak_out_and_much_needs_collecti
 fn concurrent_cycles_leave_the_least_until_the_next() {
     let g1 = |used: [u64; 9]| -> Vec<HeapPoint> {
         let counters = |at: usize| HeapCounters {
-            collector: Collector::G1,
+            collector: GarbageCollector::G1,
             cycles: [0, 1, 2, 2, 2, 3, 4, 4, 6][at],
             old_used: used[at],
             ..IDLE

@@ -1,5 +1,5 @@
-//! Files of a JVM 17 with each of its collectors under `-Xmx64m`; damaged ones are in the smoke test
-//! of the fuzz targets.
+//! Files of a JVM 17 with each of its collectors under `-Xmx64m`; damaged ones are in the smoke
+//! test of the fuzz targets.
 
 use super::*;
 
@@ -11,7 +11,7 @@ const Z: &[u8] = include_bytes!("../../../fuzz/seeds/hsperfdata/z");
 #[test]
 fn counters_of_each_collector_are_read() {
     let serial = HeapCounters {
-        collector: Collector::Serial,
+        collector: GarbageCollector::Serial,
         young: 3,
         full: 2,
         cycles: 0,
@@ -23,13 +23,16 @@ fn counters_of_each_collector_are_read() {
     };
     assert_eq!(heap_counters(SERIAL), Some(serial));
     let parallel = heap_counters(PARALLEL).expect("it is whole");
-    assert_eq!((parallel.collector, parallel.young, parallel.full), (Collector::Parallel, 1, 0));
+    assert_eq!(
+        (parallel.collector, parallel.young, parallel.full),
+        (GarbageCollector::Parallel, 1, 0)
+    );
     assert_eq!((parallel.old_used, parallel.reserved), (1_773_648, 64 << 20));
     let g1 = heap_counters(G1).expect("it is whole");
-    assert_eq!((g1.collector, g1.young, g1.cycles), (Collector::G1, 4, 0));
+    assert_eq!((g1.collector, g1.young, g1.cycles), (GarbageCollector::G1, 4, 0));
     assert_eq!((g1.old_used, g1.reserved), (3_385_344, 64 << 20));
     let z = heap_counters(Z).expect("it is whole");
-    assert_eq!((z.collector, z.young, z.cycles), (Collector::Z, 0, 12));
+    assert_eq!((z.collector, z.young, z.cycles), (GarbageCollector::Z, 0, 12));
     assert_eq!((z.old_used, z.old_max), (25_165_824, 64 << 20));
 }
 
@@ -55,7 +58,7 @@ fn bytes_in_the_other_order_are_read_too() {
     }
     let counters = heap_counters(&bytes).expect("it has what is needed");
     assert_eq!((counters.old_used, counters.old_max), (77, 99));
-    assert_eq!(counters.collector, Collector::Other);
+    assert_eq!(counters.collector, GarbageCollector::Other);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use uringbench_document::timeline::lines::{Head, append_head, append_line};
+use uringbench_document::timeline::lines::{TimelineHead, append_head, append_line};
 
 use super::*;
 use crate::timeline::series::Timeline;
@@ -31,7 +31,7 @@ fn readings(seconds: u32) -> Vec<Reading> {
 
 fn written(folder: &Path, seconds: u32, soak: Option<SoakHead>) {
     let mut file = File::create(folder.join("timeline.jsonl")).expect("a folder");
-    let head = Head::new(1, None);
+    let head = TimelineHead::new(1, None);
     let head = soak.map_or_else(|| head.clone(), |soak| head.clone().of_soak(soak));
     append_head(&mut file, &head).expect("space");
     let mut timeline = Timeline::new(1);
@@ -66,7 +66,7 @@ fn a_soak_that_was_killed_has_its_verdict_from_its_rows() {
 #[test]
 fn readings_come_back_from_their_rows() {
     let counters = HeapCounters {
-        collector: Collector::G1,
+        collector: GarbageCollector::G1,
         young: 3,
         full: 1,
         cycles: 4,
