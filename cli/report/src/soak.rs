@@ -59,13 +59,13 @@ fn needs(soak: &SoakFigures, minutes: f64) -> String {
     let sooner = (minutes / 10.0).ceil();
     let time = match rate {
         Some(rate) if rate >= 1.0 && sooner < minutes => format!(
-            "needs {} more at {}/s, or {} at {}/s",
-            plural(minutes as u64, "minute"),
+            "needs {} at {}/s, or {} at {}/s",
+            plural(minutes as u64, "more minute"),
             Grouped(rate as u64),
             Grouped(sooner as u64),
             Grouped(rate as u64 * 10)
         ),
-        _ => format!("needs {} more", plural(minutes as u64, "minute")),
+        _ => format!("needs {}", plural(minutes as u64, "more minute")),
     };
     format!("{time}{collections}")
 }
@@ -163,5 +163,37 @@ fn shown(figure: f64) -> String {
         0.0 => "0".to_owned(),
         small if small < 0.005 => format!("{figure:.1e}"),
         _ => format!("{figure:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_verdict_names_minutes_requests_and_collections() {
+        let open = |minutes, requests, collections| {
+            let heap = HeapFigures { needs_collections: collections, ..HeapFigures::default() };
+            headline(&SoakFigures {
+                verdict: "inconclusive".to_owned(),
+                needs_minutes: minutes,
+                needs_requests: requests,
+                heaps: vec![heap],
+                ..SoakFigures::default()
+            })
+        };
+        assert_eq!(
+            open(Some(36.0), Some(648_000.0), None),
+            "INCONCLUSIVE (needs 36 more minutes at 300/s, or 4 at 3,000/s)"
+        );
+        assert_eq!(
+            open(Some(11.0), Some(56_100.0), Some(7)),
+            "INCONCLUSIVE (needs 11 more minutes at 85/s, or 2 at 850/s, or 7 full collections)"
+        );
+        assert_eq!(
+            open(Some(1.0), None, Some(1)),
+            "INCONCLUSIVE (needs 1 more minute, or 1 full collection)"
+        );
+        assert_eq!(open(None, None, None), "INCONCLUSIVE");
     }
 }
