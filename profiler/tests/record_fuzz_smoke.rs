@@ -121,3 +121,29 @@ fn damaged_memory_of_java_is_read_without_harm() {
         .sum();
     assert!(named > CASES as usize / 4, "only {named} methods have names");
 }
+
+#[test]
+fn damaged_counters_of_a_jvm_are_read_without_harm() {
+    let seeds: [&[u8]; 4] = [
+        include_bytes!("../fuzz/seeds/hsperfdata/serial"),
+        include_bytes!("../fuzz/seeds/hsperfdata/parallel"),
+        include_bytes!("../fuzz/seeds/hsperfdata/g1"),
+        include_bytes!("../fuzz/seeds/hsperfdata/z"),
+    ];
+    assert!(seeds.iter().all(|file| checks::hsperfdata(file)));
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(9);
+    let mut below = |bound: usize| (random.next_u64() % bound as u64) as usize;
+    let mut read = 0;
+    for case in 0..CASES as usize / 4 {
+        let mut file = seeds[case % seeds.len()].to_vec();
+        for _ in 0..1 + below(8) {
+            // Half of the damage is in the prologue and the first entries.
+            let reach = if below(2) == 0 { file.len() } else { 256 };
+            let at = below(reach);
+            file[at] = below(256) as u8;
+        }
+        file.truncate(1 + below(2 * file.len()));
+        read += u64::from(checks::hsperfdata(&file));
+    }
+    assert!(read > CASES / 40, "only {read} files had counters");
+}

@@ -12,6 +12,7 @@ use uringbench_profiler::code::v8::{V8Heap, V8Layout};
 use uringbench_profiler::record::{
     Content, OffCpu, ProcessTree, Record, RecordOrder, decode, peek_time,
 };
+use uringbench_profiler::runtime::hsperfdata::heap_counters;
 use uringbench_profiler::stack::StackId;
 
 /// From here on a word of a call chain is no address (`PERF_CONTEXT_MAX`).
@@ -44,6 +45,12 @@ pub fn records(input: &[u8]) -> usize {
     pushed.sort_unstable();
     assert_eq!(returned, pushed);
     decoded.len()
+}
+
+/// A file of a JVM's counters, which may hold anything, is read in bounds. Returns whether it had
+/// those of a heap.
+pub fn hsperfdata(input: &[u8]) -> bool {
+    heap_counters(input).is_some()
 }
 
 /// A table of functions that is read at all names, measures and expands only what is inside of it;

@@ -7,10 +7,11 @@ use rustc_hash::FxHashMap;
 
 use super::address_spaces::{AddressSpaces, Backing};
 use super::copied_stack::CopiedStack;
-use super::hotspot_program::{CodeAround, JavaFrame, JavaProcesses};
+use super::hotspot_program::{CodeAround, JavaFrame};
 use super::module::{Module, Modules};
 use super::process_memory::ProcessMemory;
-use super::v8_program::V8Processes;
+use super::python_program::LoopRun;
+use super::runtimes::Runtimes;
 use crate::stack::{Location, Marker, ModuleId, NameId, StackTable};
 
 /// The kind of code at an address.
@@ -32,8 +33,7 @@ pub(super) struct CodeLookup<'a> {
     pub(super) snippets: &'a mut Snippets,
     pub(super) memory: &'a mut ProcessMemory,
     pub(super) stacks: &'a mut StackTable,
-    pub(super) v8: &'a mut V8Processes,
-    pub(super) java: &'a mut JavaProcesses,
+    pub(super) runtimes: &'a mut Runtimes,
 }
 
 /// Code that was read, by process and address: each once.
@@ -113,16 +113,16 @@ impl CodeLookup<'_> {
         stack: &CopiedStack<'_>,
     ) -> Vec<NameId> {
         if kind == CodeKind::Anonymous {
-            let mut java = std::mem::take(self.java);
+            let mut java = std::mem::take(&mut self.runtimes.java);
             let names = java.names(address, pointer, stack, self);
-            *self.java = java;
+            self.runtimes.java = java;
             if !names.is_empty() {
                 return names;
             }
         }
-        let mut v8 = std::mem::take(self.v8);
+        let mut v8 = std::mem::take(&mut self.runtimes.v8);
         let name = pointer.and_then(|pointer| v8.function(kind, address, pointer, stack, self));
-        *self.v8 = v8;
+        self.runtimes.v8 = v8;
         name.into_iter().collect()
     }
 
@@ -133,9 +133,9 @@ impl CodeLookup<'_> {
         is_innermost: bool,
         stack: &CopiedStack<'_>,
     ) -> Option<JavaFrame> {
-        let mut java = std::mem::take(self.java);
+        let mut java = std::mem::take(&mut self.runtimes.java);
         let caller = java.caller(at, is_innermost, stack, self);
-        *self.java = java;
+        self.runtimes.java = java;
         caller
     }
 
@@ -156,6 +156,18 @@ impl CodeLookup<'_> {
         });
         let region = of_module.next()?;
         Some(region.start.wrapping_sub(self.modules.address(module, region.file_offset)))
+    }
+
+    /// The Python function that a run of the interpreter's loop executes.
+    pub(super) fn python_function(
+        &mut self,
+        run: &LoopRun,
+        stack: &CopiedStack<'_>,
+    ) -> Option<NameId> {
+        let mut python = std::mem::take(&mut self.runtimes.python);
+        let name = python.function(run, stack, self);
+        self.runtimes.python = python;
+        name
     }
 
     /// The number of mappings with code.
