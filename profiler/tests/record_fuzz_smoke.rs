@@ -105,6 +105,24 @@ fn input(seed: u64) -> Vec<u8> {
 }
 
 #[test]
+fn damaged_memory_of_java_is_read_without_harm() {
+    assert_eq!([checks::hotspot(&[]), checks::hotspot(&[0])], [6, 6]);
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(9);
+    let named: usize = (0..CASES / 4)
+        .map(|case| {
+            let damages = (random.next_u64() % 8) as usize;
+            let mut damage: Vec<u8> = (0..3 * damages + case as usize % 2)
+                .map(|_| (random.next_u64() >> 32) as u8)
+                .collect();
+            // In the part that is read.
+            damage.iter_mut().skip(1).step_by(3).for_each(|upper| *upper %= 0xa0);
+            checks::hotspot(&damage)
+        })
+        .sum();
+    assert!(named > CASES as usize / 4, "only {named} methods have names");
+}
+
+#[test]
 fn damaged_counters_of_a_jvm_are_read_without_harm() {
     let seeds: [&[u8]; 4] = [
         include_bytes!("../fuzz/seeds/hsperfdata/serial"),

@@ -2,8 +2,8 @@
 //!
 //! `address_spaces` tracks mappings, `module` keeps the files, `image` reads them, `code_lookup`
 //! joins the two, `unwind` unwinds stacks with the help of `callers` and `copied_stack`, `names`
-//! names their frames (`jit`, `kallsyms`, `gopclntab`, `v8`, `python_code` and others read the
-//! formats). Recording, and which processes belong to the target, are decided elsewhere.
+//! names their frames (`jit`, `kallsyms`, `gopclntab`, `v8`, `hotspot`, `python_code` and others read
+//! the formats). Recording, and which processes belong to the target, are decided elsewhere.
 
 mod address_spaces;
 #[cfg(test)]
@@ -13,6 +13,8 @@ mod code_lookup;
 mod copied_stack;
 mod go_program;
 pub mod gopclntab;
+pub mod hotspot;
+mod hotspot_program;
 mod image;
 mod jit;
 mod kallsyms;
@@ -21,6 +23,7 @@ mod names;
 mod process_memory;
 pub mod python_code;
 mod python_program;
+mod runtimes;
 mod symbol_values;
 #[cfg(test)]
 mod tests;
@@ -41,10 +44,9 @@ use self::code_lookup::{CodeLookup, Snippets};
 pub use self::image::ImageError;
 use self::module::{Module, Modules, Sight};
 use self::process_memory::ProcessMemory;
-use self::python_program::PythonProcesses;
+use self::runtimes::Runtimes;
 use self::unwind::Unwinder;
 pub use self::unwind::{FRAMES_MAX, UnwindCounts};
-use self::v8_program::V8Processes;
 use crate::record::{Content, Mapping, Record, SampleRecord, UserState};
 use crate::stack::{FrameName, Location, Marker, StackId, StackTable};
 
@@ -58,8 +60,7 @@ pub struct Code {
     modules: Modules,
     snippets: Snippets,
     memory: ProcessMemory,
-    v8: V8Processes,
-    python: PythonProcesses,
+    runtimes: Runtimes,
     unwinder: Unwinder,
     /// The perf maps of processes that ran code without a file, kept open after their exit.
     perf_maps: FxHashMap<u32, Option<File>>,
@@ -101,8 +102,7 @@ impl Code {
                 self.perf_maps.remove(&record.pid);
                 self.snippets.forget(record.pid);
                 self.memory.forget(record.pid);
-                self.v8.forget(record.pid);
-                self.python.forget(record.pid);
+                self.runtimes.forget(record.pid);
             }
             Content::Fork { pid, parent, .. } if pid != parent => {
                 self.exited.retain(|exited| exited != pid);
@@ -110,8 +110,7 @@ impl Code {
                 self.perf_maps.remove(pid);
                 self.snippets.forget(*pid);
                 self.memory.forget(*pid);
-                self.v8.forget(*pid);
-                self.python.forget(*pid);
+                self.runtimes.forget(*pid);
                 self.address_spaces.fork(*parent, *pid);
             }
             Content::Exit { pid, tid } if pid == tid => self.expire(*pid),
@@ -183,12 +182,12 @@ impl Code {
     /// Whether names are read from processes that move what they are read of: then a sample has to
     /// be decoded soon after it was taken.
     pub fn names_move(&self) -> bool {
-        self.v8.is_any()
+        self.runtimes.v8.is_any()
     }
 
     /// The frames of JavaScript that have a name, and all of them.
     pub const fn script_frames(&self) -> (u64, u64) {
-        (self.v8.named, self.v8.frames)
+        (self.runtimes.v8.named, self.runtimes.v8.frames)
     }
 
     /// Counts of how unwinding of user stacks ended.
@@ -221,7 +220,9 @@ impl Code {
             let is_named = content.image.has_symbols || content.go().is_some();
             Some(format!("{} {}", module.name, content.image.unnamed(is_named)?))
         };
-        self.modules.all().iter().filter_map(advice).collect()
+        let java = self.runtimes.java.failure.as_ref();
+        let java = java.map(|why| format!("Java methods have no names, because {why}"));
+        self.modules.all().iter().filter_map(advice).chain(java).collect()
     }
 
     /// Remove the mappings of a process that ended. Its stacks keep their names.
@@ -229,8 +230,7 @@ impl Code {
         self.address_spaces.forget(pid);
         self.snippets.forget(pid);
         self.memory.forget(pid);
-        self.v8.forget(pid);
-        self.python.forget(pid);
+        self.runtimes.forget(pid);
     }
 
     fn observe_mapping(&mut self, mapping: &Mapping<'_>) {
@@ -270,9 +270,9 @@ impl Code {
             // Not tried again.
             self.address_spaces.exec(pid);
         }
-        let Self { address_spaces, modules, snippets, memory, v8, python, unwinder, .. } = self;
+        let Self { address_spaces, modules, snippets, memory, runtimes, unwinder, .. } = self;
         let mut lookup =
-            CodeLookup { pid, address_spaces, modules, snippets, memory, stacks, v8, python };
+            CodeLookup { pid, address_spaces, modules, snippets, memory, stacks, runtimes };
         match &sample.user {
             Some(state) => unwind(unwinder, state, &mut lookup, frames),
             None => {
