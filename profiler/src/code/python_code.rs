@@ -27,6 +27,25 @@ pub struct PythonCode {
     pub object: u64,
 }
 
+/// A code object at a moment: another one may take its place, and has other strings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PythonStrings {
+    code: PythonCode,
+    name: u64,
+    file: u64,
+}
+
+/// What a word of a stack leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WordTarget {
+    /// An instruction of this object.
+    Code(PythonCode),
+    /// Something else.
+    Other,
+    /// The memory could not be read.
+    Unread,
+}
+
 /// Positions of a code object's strings, the same from 3.11 to 3.13.
 const FILE: usize = 112;
 const QUALIFIED_NAME: usize = 128;
@@ -61,14 +80,10 @@ impl PythonLayout {
     }
 
     /// The code object among whose instructions `word` points.
-    pub fn code_at(
-        &self,
-        word: u64,
-        mut read: impl FnMut(u64, &mut [u8]) -> usize,
-    ) -> Option<PythonCode> {
-        let start = word.checked_sub(self.code_size)?;
+    pub fn code_at(&self, word: u64, mut read: impl FnMut(u64, &mut [u8]) -> usize) -> WordTarget {
+        let start = word.wrapping_sub(self.code_size);
         if !word.is_multiple_of(2) || !ADDRESSES.contains(&start) {
-            return None;
+            return WordTarget::Other;
         }
         // The object is there or, for all but the first instruction, before.
         let last = start / ALIGNMENT * ALIGNMENT;
@@ -82,32 +97,61 @@ impl PythonLayout {
             let mut object = last;
             while object >= first {
                 let at = (object - first) as usize;
+                let code = PythonCode { object };
                 if u64_at(&bytes, at + 8) == Some(self.code_type) {
-                    let units = u64_at(&bytes, at + 16)?;
-                    let end = units.checked_mul(2)?.checked_add(object + self.code_size)?;
-                    return (word < end).then_some(PythonCode { object });
+                    let is_of = self.has(code, &bytes[at..], word);
+                    return if is_of { WordTarget::Code(code) } else { WordTarget::Other };
                 }
-                object = object.checked_sub(ALIGNMENT)?;
+                let Some(before) = object.checked_sub(ALIGNMENT) else { break };
+                object = before;
             }
-            return None;
+            return WordTarget::Other;
         }
-        None
+        WordTarget::Unread
     }
 
-    /// Name and file of a code object.
-    pub fn describe(
+    /// Whether a code object is still there and `word` points among its instructions.
+    pub fn is_code_of(
+        &self,
+        code: PythonCode,
+        word: u64,
+        mut read: impl FnMut(u64, &mut [u8]) -> usize,
+    ) -> bool {
+        let mut head = [0; 24];
+        read(code.object, &mut head) == head.len() && self.has(code, &head, word)
+    }
+
+    /// The same, by the object's first bytes.
+    fn has(&self, code: PythonCode, head: &[u8], word: u64) -> bool {
+        let first = code.object + self.code_size;
+        let end = u64_at(head, 16).and_then(|units| units.checked_mul(2)?.checked_add(first));
+        let is_code = u64_at(head, 8) == Some(self.code_type);
+        is_code && end.is_some_and(|end| (first..end).contains(&word))
+    }
+
+    /// The strings of a code object as it is now.
+    pub fn strings(
         &self,
         code: PythonCode,
         mut read: impl FnMut(u64, &mut [u8]) -> usize,
-    ) -> Option<(String, String)> {
+    ) -> Option<PythonStrings> {
         let mut object = [0; DESCRIBED];
         let is_read = read(code.object, &mut object) == DESCRIBED;
         if !is_read || u64_at(&object, 8) != Some(self.code_type) {
             return None;
         }
-        let name = self.string(u64_at(&object, QUALIFIED_NAME)?, &mut read)?;
-        let file = self.string(u64_at(&object, FILE)?, &mut read)?;
-        Some((name, file))
+        let (name, file) = (u64_at(&object, QUALIFIED_NAME)?, u64_at(&object, FILE)?);
+        Some(PythonStrings { code, name, file })
+    }
+
+    /// Name and file of a code object.
+    pub fn describe(
+        &self,
+        strings: PythonStrings,
+        mut read: impl FnMut(u64, &mut [u8]) -> usize,
+    ) -> Option<(String, String)> {
+        let name = self.string(strings.name, &mut read)?;
+        Some((name, self.string(strings.file, &mut read)?))
     }
 
     /// A string of ASCII.
@@ -174,20 +218,22 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    const BASE: u64 = 0x20_0000;
-    const LAYOUT: PythonLayout =
+    pub(in crate::code) const BASE: u64 = 0x20_0000;
+    /// Where in it the function is.
+    pub(in crate::code) const CODE: usize = 8_208;
+    pub(in crate::code) const LAYOUT: PythonLayout =
         PythonLayout { code_type: 0x9000, string_type: 0x8000, code_size: 184, text_at: 48 };
 
-    /// Memory at [`BASE`] with a function of 100 instructions at its byte 8,208.
-    fn memory() -> Vec<u8> {
+    /// Memory at [`BASE`] with a function of 100 instructions at its byte [`CODE`].
+    pub(in crate::code) fn memory() -> Vec<u8> {
         let mut memory = vec![0; 20_000];
         let mut put = |at: usize, word: u64| {
             memory[at..at + 8].copy_from_slice(&word.to_le_bytes());
         };
-        let code = 8_208;
+        let code = CODE;
         put(code + 8, LAYOUT.code_type);
         put(code + 16, 100);
         put(code + FILE, BASE + 1_000);
@@ -202,7 +248,7 @@ mod tests {
         memory
     }
 
-    fn reader(memory: &[u8]) -> impl FnMut(u64, &mut [u8]) -> usize {
+    pub(in crate::code) fn reader(memory: &[u8]) -> impl FnMut(u64, &mut [u8]) -> usize {
         |address, bytes| {
             let at = usize::try_from(address.wrapping_sub(BASE)).unwrap_or(usize::MAX);
             let found = memory.get(at..at.saturating_add(bytes.len()));
@@ -219,19 +265,22 @@ mod tests {
         let code = PythonCode { object: BASE + 8_208 };
         let first = code.object + LAYOUT.code_size;
         for word in [first, first + 2, first + 198] {
-            assert_eq!(LAYOUT.code_at(word, reader(&memory)), Some(code), "{word:#x}");
+            let target = LAYOUT.code_at(word, reader(&memory));
+            assert_eq!(target, WordTarget::Code(code), "{word:#x}");
         }
         for word in [code.object, first - 2, first + 1, first + 200, 0, 7, u64::MAX, u64::MAX - 1] {
-            assert_eq!(LAYOUT.code_at(word, reader(&memory)), None, "{word:#x}");
+            assert_eq!(LAYOUT.code_at(word, reader(&memory)), WordTarget::Other, "{word:#x}");
         }
-        let described = LAYOUT.describe(code, reader(&memory)).expect("it is whole");
+        assert_eq!(LAYOUT.code_at(first, |_, _| 0), WordTarget::Unread);
+        let strings = LAYOUT.strings(code, reader(&memory)).expect("it is whole");
+        let described = LAYOUT.describe(strings, reader(&memory)).expect("they are whole");
         assert_eq!(described, ("handler".to_owned(), "/app.py".to_owned()));
         // Only the object's own page can be read.
         let near = |address: u64, bytes: &mut [u8]| match address < BASE + 8_192 {
             true => 0,
             false => reader(&memory)(address, bytes),
         };
-        assert_eq!(LAYOUT.code_at(first + 4, near), Some(code));
+        assert_eq!(LAYOUT.code_at(first + 4, near), WordTarget::Code(code));
     }
 
     #[test]
@@ -259,8 +308,10 @@ mod tests {
                 let mut memory = whole.clone();
                 let at = if at < 136 { 8_208 + at } else { at };
                 memory[at] = byte;
-                if let Some(code) = LAYOUT.code_at(first + 2, reader(&memory)) {
-                    let _ = LAYOUT.describe(code, reader(&memory));
+                if let WordTarget::Code(code) = LAYOUT.code_at(first + 2, reader(&memory))
+                    && let Some(strings) = LAYOUT.strings(code, reader(&memory))
+                {
+                    let _ = LAYOUT.describe(strings, reader(&memory));
                 }
             }
         }

@@ -10,8 +10,7 @@ use rustc_hash::FxHashMap;
 use super::code_lookup::{CodeKind, CodeLookup};
 use super::copied_stack::CopiedStack;
 use super::image::Image;
-use super::process_memory::ProcessMemory;
-use super::python_code::{PythonCode, PythonLayout, executed};
+use super::python_code::{PythonCode, PythonLayout, PythonStrings, WordTarget, executed};
 use super::symbol_values::symbols;
 use crate::stack::{NameId, StackTable};
 
@@ -88,9 +87,9 @@ pub(super) struct PythonProcesses(FxHashMap<u32, PythonProcess>);
 
 #[derive(Debug, Default)]
 struct PythonProcess {
-    /// What words of stacks lead to.
+    /// What words of stacks lead to; objects are freed, and others take their place.
     words: FxHashMap<u64, Option<PythonCode>>,
-    names: FxHashMap<PythonCode, Option<NameId>>,
+    names: FxHashMap<PythonStrings, NameId>,
 }
 
 impl PythonProcesses {
@@ -118,9 +117,12 @@ impl PythonProcesses {
         let own = words(begin, end);
         let below = words(begin.saturating_sub(CALLEES).max(run.above), begin);
         let CodeLookup { pid, memory, stacks, .. } = lookup;
+        let mut read = |address: u64, bytes: &mut [u8]| memory.read(*pid, address, bytes);
         let code =
-            executed(&layout, &own, &below, |word| process.code_of(&layout, word, *pid, memory))?;
-        process.name(&layout, code, *pid, memory, stacks)
+            executed(&layout, &own, &below, |word| process.code_of(&layout, word, &mut read))?;
+        process.name(&layout, code, &mut read, |function, file| {
+            stacks.name(&format!("{function} ({})", within_package(*pid, file)))
+        })
     }
 }
 
@@ -129,33 +131,44 @@ impl PythonProcess {
         &mut self,
         layout: &PythonLayout,
         word: u64,
-        pid: u32,
-        memory: &mut ProcessMemory,
+        mut read: impl FnMut(u64, &mut [u8]) -> usize,
     ) -> Option<PythonCode> {
+        match self.words.get(&word) {
+            Some(None) => return None,
+            Some(&Some(code)) if layout.is_code_of(code, word, &mut read) => return Some(code),
+            Some(Some(_)) | None => {}
+        }
         if self.words.len() >= CACHED_MAX {
             self.words.clear();
         }
-        *self.words.entry(word).or_insert_with(|| {
-            layout.code_at(word, |address, bytes| memory.read(pid, address, bytes))
-        })
+        let code = match layout.code_at(word, read) {
+            WordTarget::Code(code) => Some(code),
+            // Where there was a function there may be one again.
+            WordTarget::Other if !self.words.contains_key(&word) => None,
+            WordTarget::Other | WordTarget::Unread => return None,
+        };
+        self.words.insert(word, code);
+        code
     }
 
     fn name(
         &mut self,
         layout: &PythonLayout,
         code: PythonCode,
-        pid: u32,
-        memory: &mut ProcessMemory,
-        stacks: &mut StackTable,
+        mut read: impl FnMut(u64, &mut [u8]) -> usize,
+        named: impl FnOnce(&str, &str) -> NameId,
     ) -> Option<NameId> {
+        let strings = layout.strings(code, &mut read)?;
+        if let Some(&name) = self.names.get(&strings) {
+            return Some(name);
+        }
         if self.names.len() >= CACHED_MAX {
             self.names.clear();
         }
-        *self.names.entry(code).or_insert_with(|| {
-            let read = |address, bytes: &mut [u8]| memory.read(pid, address, bytes);
-            let (function, file) = layout.describe(code, read)?;
-            Some(stacks.name(&format!("{function} ({})", within_package(pid, &file))))
-        })
+        let (function, file) = layout.describe(strings, read)?;
+        let name = named(&function, &file);
+        self.names.insert(strings, name);
+        Some(name)
     }
 }
 
@@ -182,3 +195,47 @@ const WORDS_MAX: usize = 256;
 const CACHED_MAX: usize = 1 << 16;
 /// Packages within packages.
 const PACKAGES_MAX: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::super::python_code::tests::{BASE, CODE, LAYOUT, memory, reader};
+    use super::*;
+
+    /// The position of an object's name in it.
+    const NAME: usize = CODE + 128;
+
+    fn name(process: &mut PythonProcess, memory: &[u8]) -> Option<String> {
+        let word = BASE + CODE as u64 + LAYOUT.code_size + 4;
+        let code = process.code_of(&LAYOUT, word, reader(memory))?;
+        let mut stacks = StackTable::default();
+        let mut found = None;
+        process.name(&LAYOUT, code, reader(memory), |function, _| {
+            found = Some(function.to_owned());
+            stacks.name(function)
+        })?;
+        Some(found.unwrap_or_else(|| "as before".to_owned()))
+    }
+
+    #[test]
+    fn a_function_that_took_the_place_of_another_has_its_own_name() {
+        let mut memory = memory();
+        let mut process = PythonProcess::default();
+        assert_eq!(name(&mut process, &memory).as_deref(), Some("handler"));
+        assert_eq!(name(&mut process, &memory).as_deref(), Some("as before"));
+        // Another function at the same address: its name is another string.
+        let string = memory[2_000..2_055].to_vec();
+        memory[3_000..3_055].copy_from_slice(&string);
+        memory[3_048..3_055].copy_from_slice(b"another");
+        memory[NAME..NAME + 8].copy_from_slice(&(BASE + 3_000).to_le_bytes());
+        assert_eq!(name(&mut process, &memory).as_deref(), Some("another"));
+        // The object is freed, and later a function is there again.
+        let whole = memory.clone();
+        memory[CODE + 8..CODE + 16].fill(0);
+        let word = BASE + CODE as u64 + LAYOUT.code_size + 4;
+        assert_eq!(process.code_of(&LAYOUT, word, reader(&memory)), None);
+        assert_eq!(name(&mut process, &whole).as_deref(), Some("as before"));
+        let mut process = PythonProcess::default();
+        assert_eq!(process.code_of(&LAYOUT, word, |_, _| 0), None, "a read that fails");
+        assert_eq!(name(&mut process, &whole).as_deref(), Some("another"));
+    }
+}

@@ -32,6 +32,9 @@ enum PerfValue<'a> {
     Text(&'a [u8]),
 }
 
+/// A name and its value.
+type Named<'a> = (&'a [u8], PerfValue<'a>);
+
 /// A file whose prologue is right.
 #[derive(Clone, Copy, Debug)]
 struct PerfData<'a> {
@@ -66,7 +69,7 @@ impl<'a> PerfData<'a> {
     }
 
     /// Names and values, up to the first entry that is not one.
-    fn entries(self) -> impl Iterator<Item = (&'a [u8], PerfValue<'a>)> {
+    fn entries(self) -> impl Iterator<Item = Named<'a>> {
         let mut at = self.first;
         let mut left = self.entries;
         std::iter::from_fn(move || {
@@ -79,7 +82,7 @@ impl<'a> PerfData<'a> {
     }
 
     /// The entry at an offset, if it is of a known type, and the offset of the next.
-    fn entry(self, at: usize) -> Option<(Option<(&'a [u8], PerfValue<'a>)>, usize)> {
+    fn entry(self, at: usize) -> Option<(Option<Named<'a>>, usize)> {
         let length = usize::try_from(self.word(at)?).ok().filter(|length| *length >= ENTRY)?;
         let next = at.checked_add(length)?;
         let entry = self.bytes.get(at..next)?;

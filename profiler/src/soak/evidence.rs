@@ -157,7 +157,7 @@ fn joined(
 /// The verdict on a heap as that on all memory.
 fn of_heap(all: &LeakResult, heap: &HeapResult) -> LeakResult {
     let per_hour = all.rate.map_or(1.0, |rate| rate * 3_600.0);
-    let slope = heap.growth.unwrap_or(all.per_request.unwrap_or(all.per_hour));
+    let slope = heap.growth.or(all.per_request).unwrap_or(all.per_hour);
     let is_by_requests = all.axis == Axis::Requests;
     let shape = if heap.verdict == LeakVerdict::Leak { Shape::Linear } else { all.shape };
     LeakResult {

@@ -348,8 +348,8 @@ fn leaks_are_found_or_the_soak_says_what_would_find_them() {
         }
     }
     println!(
-        "{found} of {SOAKS} found, {found_of_enough} of {enough} that were long enough, {found_longer} \
-         of {tried} so much longer"
+        "{found} of {SOAKS} found, {found_of_enough} of {enough} that were long enough, \
+         {found_longer} of {tried} so much longer"
     );
     assert!(found_of_enough * 100 >= enough * 95, "{found_of_enough} of {enough}");
 }
