@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use uringbench_alerts::{AlertEvaluation, AlertRow, AlertRules, Hooks};
 use uringbench_core::histogram::LatencyCounts;
+use uringbench_core::http::secrets::without_secrets;
 use uringbench_core::plan::Parts;
 use uringbench_core::record::Interval;
 use uringbench_core::time::Nanos;
@@ -154,7 +155,8 @@ fn quiet_cpus(experiment: &Experiment) -> Vec<usize> {
 /// The labels that the stored run will have.
 fn labels(experiment: &Experiment) -> RunLabels {
     let Parts { target, workload, .. } = &*experiment.plan;
-    let rest = target.url.split_once("://").map_or(&*target.url, |(_scheme, rest)| rest);
+    let url = without_secrets(&target.url);
+    let rest = url.split_once("://").map_or(&*url, |(_scheme, rest)| rest);
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let flows = workload.script().map(|script| {
         let names: Vec<_> = script.flows().iter().map(|flow| flow.name.as_str()).collect();

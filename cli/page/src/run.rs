@@ -8,13 +8,13 @@ mod verdict;
 
 use maud::html;
 use serde::Serialize;
+use uringbench_core::http::secrets::without_secrets;
 use uringbench_core::outcome::Outcome;
 use uringbench_document::timeline::columns::TimelineDocument;
 use uringbench_document::{Document, LogLine};
 
 use crate::curve::Curve;
 use crate::flame::FlameProfile;
-use crate::foreign::public_url;
 use crate::grid::{CELLS_PER_OCTAVE, Grid, Row};
 use crate::heat::Heat;
 use crate::objective::Objective;
@@ -125,7 +125,7 @@ pub fn run(page: &RunPage<'_>) -> String {
 
 fn title(document: &Document) -> String {
     let word = document.verdict.validity.to_uppercase();
-    let url = public_url(&document.plan.url);
+    let url = without_secrets(&document.plan.url);
     match &document.plan.name {
         Some(name) => format!("{word} · {name} · {url}"),
         None => format!("{word} · {} {url}", document.plan.method),

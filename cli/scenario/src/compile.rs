@@ -6,6 +6,7 @@ use uringbench_core::flow::program::{Arm, FlowOperation, Think};
 use uringbench_core::flow::script::{Flow, RowOrder};
 use uringbench_core::flow::table::Table;
 use uringbench_core::flow::{self};
+use uringbench_core::http::secrets::without_secrets;
 
 use crate::diagnostic::{Diagnostics, FieldPath};
 use crate::format::{self, DataOrder, Scenario, Step};
@@ -280,7 +281,7 @@ impl Compiler<'_, '_> {
 
     fn step(&mut self, given: &Step, place: &FieldPath, names: &mut Names<'_>, flow: &mut Flow) {
         let target = given.path.as_ref().or(given.url.as_ref()).map_or("", String::as_str);
-        let written = || format!("{} {target}", request::method(given));
+        let written = || format!("{} {}", request::method(given), without_secrets(target));
         let name = given.name.clone().unwrap_or_else(written);
         if !self.steps.insert(name.clone()) {
             let why = format!("the flow has a step `{name}` already: give it another `name`");

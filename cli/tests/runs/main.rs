@@ -41,6 +41,7 @@ mod scenarios_talks;
 mod scenarios_typed;
 mod scenarios_wrong;
 mod schedules;
+mod secrets;
 mod servers;
 mod side_by_side;
 mod soaks;
