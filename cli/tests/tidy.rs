@@ -18,7 +18,7 @@ mod words;
 use source::{Offence, Source, TREE, list};
 
 /// Which of our crates a crate may depend on, for its tests too.
-const EDGES: [(&str, &[&str]); 27] = [
+const EDGES: [(&str, &[&str]); 28] = [
     ("uringbench-core", &[]),
     ("uringbench-ring", &[]),
     ("uringbench-engine", &["uringbench-core", "uringbench-ring"]),
@@ -50,6 +50,10 @@ const EDGES: [(&str, &[&str]); 27] = [
     ),
     ("uringbench-scenario", &["uringbench-core"]),
     ("uringbench-telemetry", &["uringbench-core", "uringbench-export"]),
+    (
+        "uringbench-live",
+        &["uringbench-core", "uringbench-document", "uringbench-page", "uringbench-report"],
+    ),
     ("uringbench-alerts", &["uringbench-core", "uringbench-export"]),
     ("uringbench-import", &["uringbench-core", "uringbench-scenario"]),
     ("uringbench-reference", &["uringbench-ring"]),
@@ -65,6 +69,7 @@ const EDGES: [(&str, &[&str]); 27] = [
         "uringbench",
         &[
             "uringbench-alerts",
+            "uringbench-live",
             "uringbench-telemetry",
             "uringbench-core",
             "uringbench-decision",

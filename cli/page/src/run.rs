@@ -1,6 +1,6 @@
 //! The page of a run: the verdict in a sentence, then what supports it.
 
-mod charts;
+pub(crate) mod charts;
 mod facts;
 mod figures;
 mod tables;
@@ -66,7 +66,7 @@ struct Data<'a> {
 
 /// The rows as columns.
 #[derive(Serialize)]
-struct RowColumns<'a> {
+pub(crate) struct RowColumns<'a> {
     from: Vec<f64>,
     length: Vec<f64>,
     phase: Vec<&'a str>,
@@ -148,7 +148,7 @@ fn data<'a>(parts: &'a Parts<'_>, panels: &'a [Panel], curve: Option<&'a Curve>)
 }
 
 impl<'a> RowColumns<'a> {
-    fn of(grid: &'a Grid) -> Self {
+    pub(crate) fn of(grid: &'a Grid) -> Self {
         let rows = &grid.rows;
         let times = |of: fn(&Row) -> Option<u64>| rows.iter().map(of).collect();
         let counts = |of: fn(&Row) -> u64| rows.iter().map(of).collect();

@@ -52,6 +52,7 @@ mod suites;
 mod support;
 #[path = "../../../profiler/tests/targets/mod.rs"]
 mod targets;
+mod terminal_views;
 mod tls;
 mod tls_trust;
 mod truth_counts;
