@@ -15,7 +15,7 @@ use crate::support::run::{Finished, Run};
 const MARK: &str = "S3cr3t";
 /// A URL with secrets in its query.
 const QUERY: &str = "/search?q=x&access_token=S3cr3tOfUrl&sort_key=name&sig=S3cr3tOfSignature";
-const BODY: &str = r#"{"user":"me","password":"S3cr3tOfBody","pin":"S3cr3tOfPin","author":"A"}"#;
+const BODY: &str = r#"{"user":"me","password":"S3cr3tOfBody","otp":"S3cr3tOfPin","author":"A"}"#;
 const HEADERS: [&str; 5] = [
     "Authorization: Bearer S3cr3tOfHeader",
     "Proxy-Authorization: Basic S3cr3tOfProxy",
@@ -156,7 +156,7 @@ fn no_file_of_a_run_and_of_what_is_made_of_it_has_a_secret() {
     again.args(["--again", "one", "-o", "two"]).current_dir(first.folder());
     let refused = again.output().expect("the binary under test starts");
     let why = String::from_utf8_lossy(&refused.stderr).into_owned();
-    for part in ["Authorization", "Cookie", "access_token=", "password=", "pin=", "sig="] {
+    for part in ["Authorization", "Cookie", "access_token=", "password=", "otp=", "sig="] {
         assert!(why.contains(part), "{part} is missing: {why}");
     }
     for header in &HEADERS[..4] {
@@ -167,7 +167,7 @@ fn no_file_of_a_run_and_of_what_is_made_of_it_has_a_secret() {
         "sig=S3cr3tOfSignature",
         "token=S3cr3tOfReferer",
         "password=S3cr3tOfBody",
-        "pin=S3cr3tOfPin",
+        "otp=S3cr3tOfPin",
     ] {
         again.args(["--variable", variable]);
     }
