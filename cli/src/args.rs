@@ -22,6 +22,7 @@ mod suite;
 mod target;
 mod telemetry;
 mod trend;
+mod view;
 
 use std::ffi::OsString;
 
@@ -54,6 +55,7 @@ pub(crate) use suite::{SuiteArgs, SuiteCommand, SuiteSelection};
 pub(crate) use target::{AppArgs, TargetArgs};
 pub(crate) use telemetry::TelemetryArgs;
 pub(crate) use trend::TrendArgs;
+pub(crate) use view::ViewArgs;
 
 /// The parsed arguments: a command, or a text to print (`--help`, `--version`).
 #[derive(Debug)]

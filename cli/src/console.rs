@@ -22,6 +22,8 @@ const WAITING_MAX: usize = 256;
 const PATIENCE: Duration = Duration::from_millis(500);
 
 static STDERR: LazyLock<Lines> = LazyLock::new(Lines::default);
+/// Lines while something else is drawn on the terminal.
+static HELD: Mutex<Option<HeldLines>> = Mutex::new(None);
 
 /// Write a result to stdout, after earlier messages on stderr. A reader that closed the pipe has
 /// had enough: success.
@@ -40,8 +42,45 @@ pub(crate) fn colour() -> Colour {
     if is_wanted { Colour::Yes } else { Colour::No }
 }
 
+/// Keep lines back from here on: something else is drawn on the terminal.
+pub(crate) fn hold() {
+    *held_lines() = Some(HeldLines::default());
+}
+
+/// The lines that are kept back, oldest first.
+pub(crate) fn held() -> Vec<String> {
+    held_lines().as_ref().map(|held| held.lines.clone()).unwrap_or_default()
+}
+
+/// Write the lines that were kept back, and keep back none.
+pub(crate) fn release() {
+    let Some(HeldLines { lines, left_out }) = held_lines().take() else { return };
+    lines.iter().for_each(|line| note(line));
+    if left_out > 0 {
+        note(&format!("… and {left_out} more lines"));
+    }
+}
+
+/// Lines that are kept back.
+#[derive(Default)]
+struct HeldLines {
+    lines: Vec<String>,
+    left_out: usize,
+}
+
+fn held_lines() -> MutexGuard<'static, Option<HeldLines>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Write a line to stderr. If nobody can read it, it is dropped.
 pub(crate) fn note(line: &str) {
+    if let Some(held) = held_lines().as_mut() {
+        match held.lines.len() < WAITING_MAX {
+            true => held.lines.push(line.to_owned()),
+            false => held.left_out += 1,
+        }
+        return;
+    }
     STDERR.add(Output::Line(actions::shown(format!("{line}\n"))));
 }
 

@@ -14,11 +14,12 @@ use crate::resolve::{Format, ResolvedRun};
 /// Execute, store, print. Results are printed even when they cannot be stored; that is then the
 /// failure.
 pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Failure> {
-    let mut observers = RunObservers::start(&run.experiment, run.progress, &run.follow)?;
+    let mut observers = RunObservers::start(&run.experiment, run.progress, &run.follow, control)?;
     let finished = run.experiment.run(control, &mut observers).map_err(anyhow::Error::new);
     let shown = finished.map_err(Failure::from).and_then(|finished| shown(run, finished));
     // Also after a failure: what waits to be sent is of the load, which there was.
-    observers.finish();
+    let stored = shown.as_ref().ok().and_then(|finished| finished.stored.as_deref().ok());
+    observers.finish(stored);
     let finished = shown?;
     let exit = finished.gate().into();
     if let Err(why) = &finished.entered {

@@ -5,20 +5,25 @@ use std::path::Path;
 use anyhow::Context;
 use uringbench_alerts::{AlertEvaluation, AlertRow, AlertRules, Hooks};
 use uringbench_core::histogram::LatencyCounts;
+use uringbench_core::http::secrets::without_secrets;
 use uringbench_core::plan::Parts;
 use uringbench_core::record::Interval;
 use uringbench_core::time::Nanos;
 use uringbench_core::window::Phase;
+use uringbench_engine::Control;
 use uringbench_experiment::profiling::free_cpus;
 use uringbench_experiment::{Experiment, ExperimentObserver, RunNote};
 use uringbench_export::metrics::RunLabels;
+use uringbench_live::LiveServer;
 use uringbench_telemetry::{Telemetry, TelemetryPlan, keep_to};
 
-use crate::args::{PrometheusNames, TelemetryArgs};
+use crate::args::{PrometheusNames, TelemetryArgs, ViewArgs};
 use crate::console;
 use crate::exit::{Failure, usage};
+use crate::live;
 use crate::progress::ShownProgress;
 use crate::resolve::Progress;
+use crate::tui::Tui;
 
 /// The variable with a token for receivers.
 const TOKEN: &str = "URINGBENCH_TELEMETRY_TOKEN";
@@ -28,6 +33,7 @@ const TOKEN: &str = "URINGBENCH_TELEMETRY_TOKEN";
 pub(crate) struct FollowPlan {
     telemetry: TelemetryPlan,
     alerts: Option<AlertRules>,
+    view: ViewArgs,
 }
 
 impl FollowPlan {
@@ -52,7 +58,7 @@ impl FollowPlan {
             ));
         }
         let alerts = alerts.as_deref().map(read_rules).transpose()?;
-        Ok(Self { telemetry, alerts })
+        Ok(Self { telemetry, alerts, view: args.view.clone() })
     }
 }
 
@@ -69,6 +75,8 @@ pub(crate) struct RunObservers {
     progress: ShownProgress,
     telemetry: Option<Telemetry>,
     alerts: Option<LiveAlerts>,
+    tui: Option<Tui>,
+    live: Option<LiveServer>,
 }
 
 struct LiveAlerts {
@@ -82,6 +90,7 @@ impl RunObservers {
         experiment: &Experiment,
         progress: Progress,
         plan: &FollowPlan,
+        control: &Control,
     ) -> Result<Self, Failure> {
         let cpus = quiet_cpus(experiment);
         let labels = labels(experiment);
@@ -103,11 +112,26 @@ impl RunObservers {
             })
         });
         let alerts = alerts.transpose().context("cannot start the thread of alerts")?;
-        Ok(Self { progress: ShownProgress::new(progress), telemetry, alerts })
+        let ViewArgs { tui, live } = plan.view;
+        let live = live.map(|address| live::serve(address, experiment, quiet_cpus(experiment)));
+        let (live, lines) = live.transpose()?.unzip();
+        let lines = lines.unwrap_or_default();
+        let tui = tui.then(|| Tui::start(experiment, control, &lines));
+        if let Some(Err(why)) = &tui {
+            console::note(&format!("--tui: {why}; a line per second instead"));
+        }
+        let tui = tui.and_then(Result::ok);
+        // The view shows the same and more.
+        let progress = if tui.is_some() { Progress::Hidden } else { progress };
+        Ok(Self { progress: ShownProgress::new(progress), telemetry, alerts, tui, live })
     }
 
     /// The run is over, and its result is printed: send what waits, and report what was lost.
-    pub(crate) fn finish(self) {
+    /// `stored` is its folder.
+    pub(crate) fn finish(self, stored: Option<&Path>) {
+        if let Some(live) = self.live {
+            live::end(live, stored);
+        }
         if let Some(telemetry) = self.telemetry {
             for line in telemetry.finish() {
                 console::note(&format!("uringbench: {line}"));
@@ -125,6 +149,12 @@ impl ExperimentObserver for RunObservers {
     }
 
     fn times(&mut self, interval: &Interval, response: &LatencyCounts) {
+        if let Some(tui) = &self.tui {
+            tui.interval(interval, response);
+        }
+        if let Some(live) = &self.live {
+            live.interval(interval, response);
+        }
         if let Some(telemetry) = &self.telemetry {
             telemetry.interval(interval, response);
         }
@@ -142,6 +172,9 @@ impl ExperimentObserver for RunObservers {
     }
 
     fn load_ended(&mut self) {
+        if let Some(tui) = &mut self.tui {
+            tui.finish();
+        }
         self.progress.load_ended();
     }
 }
@@ -154,7 +187,8 @@ fn quiet_cpus(experiment: &Experiment) -> Vec<usize> {
 /// The labels that the stored run will have.
 fn labels(experiment: &Experiment) -> RunLabels {
     let Parts { target, workload, .. } = &*experiment.plan;
-    let rest = target.url.split_once("://").map_or(&*target.url, |(_scheme, rest)| rest);
+    let url = without_secrets(&target.url);
+    let rest = url.split_once("://").map_or(&*url, |(_scheme, rest)| rest);
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let flows = workload.script().map(|script| {
         let names: Vec<_> = script.flows().iter().map(|flow| flow.name.as_str()).collect();

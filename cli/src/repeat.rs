@@ -63,6 +63,8 @@ pub(crate) fn plan(args: &RunArgs, run: &Path) -> Result<Repeated, Failure> {
 struct Given<'a> {
     headers: Vec<(&'a str, &'a str)>,
     variables: &'a [(String, String)],
+    /// Variables that stand for fields, which may have the same name.
+    used: Vec<usize>,
 }
 
 impl<'a> Given<'a> {
@@ -73,7 +75,7 @@ impl<'a> Given<'a> {
             split.ok_or_else(|| usage(format!("-H '{shown}' is not a header: write -H 'K: V'")))
         };
         let headers = args.request.headers.iter().map(header).collect::<Result<_, _>>()?;
-        Ok(Self { headers, variables: &args.file.variables })
+        Ok(Self { headers, variables: &args.file.variables, used: Vec::new() })
     }
 
     /// The value of one; of several headers of a name the next.
@@ -88,6 +90,12 @@ impl<'a> Given<'a> {
             SecretName::Variable(name) => {
                 let found = self.variables.iter().rfind(|(given, _)| given == name);
                 found.map(|(_, value)| Value::from(value.as_str()))
+            }
+            SecretName::Field(name) => {
+                let mut named = self.variables.iter().enumerate().filter(|(_, it)| it.0 == *name);
+                let found = named.find(|(at, _)| !self.used.contains(at));
+                self.used.extend(found.map(|(at, _)| at));
+                found.map(|(_, (_, value))| Value::from(value.as_str()))
             }
             SecretName::Data(SecretTable { file, .. }) => {
                 let read = read_body("--again", Path::new(file));

@@ -5,6 +5,7 @@
 //! network does not know (`Failure::CannotRun`). A URL and a scenario each say what they want;
 //! one place makes a plan of it.
 
+use uringbench_core::http::secrets::without_secrets;
 use uringbench_core::plan::{
     Carrier, Closing, Connections, Engine, Limit, Limits, Load, Objective, Observe, Parts, Plan,
     Protocol, TIMEOUT_MAX, TIMEOUT_MIN, Target, Transport, WaitMode,
@@ -112,7 +113,7 @@ fn run_of(
     (secrets, own_name): (Secrets, Option<String>),
 ) -> Result<ResolvedRun, Failure> {
     let OutputArgs { json, out, quiet, name } = args.output.clone();
-    let RunHistoryArgs { store, tags } = args.history.clone();
+    let RunHistoryArgs { store, tags, keep_secrets } = args.history.clone();
     let store = StorePlace::of(&store)?;
     let history = store.history(out.is_some());
     Ok(ResolvedRun {
@@ -123,6 +124,7 @@ fn run_of(
             target,
             profile,
             secrets,
+            keeps_secrets: keep_secrets,
             place: out.map_or(ResultPlace::Below(store.root), ResultPlace::Folder),
             history: Some(history),
         },
@@ -229,7 +231,7 @@ fn with_cost(
         return Err(usage(format!(
             "--cost finds no process on this machine that listens for {}: name the target with \
              --profile, or run uringbench on its machine",
-            plan.target.url
+            without_secrets(&plan.target.url)
         )));
     }
     Ok(Some(sampled.unwrap_or_else(|| ProfilePlan::of_cost(listeners))))

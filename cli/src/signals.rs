@@ -9,7 +9,7 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use uringbench_engine::Control;
 
-use crate::console;
+use crate::{console, tui};
 
 /// From here on, signals go to `control`. The watching thread lives as long as the process.
 pub(crate) fn forward_to(control: Control) -> anyhow::Result<()> {
@@ -22,6 +22,7 @@ pub(crate) fn forward_to(control: Control) -> anyhow::Result<()> {
                     0 => console::note("ending the run; again to stop at once"),
                     1 => console::note("stopping at once"),
                     _ => {
+                        tui::close();
                         // Fails only for signals that cannot be caught; these were.
                         let _ended = emulate_default_handler(signal);
                     }

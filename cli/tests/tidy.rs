@@ -50,6 +50,10 @@ const EDGES: [(&str, &[&str]); 28] = [
     ),
     ("uringbench-scenario", &["uringbench-core"]),
     ("uringbench-telemetry", &["uringbench-core", "uringbench-export"]),
+    (
+        "uringbench-live",
+        &["uringbench-core", "uringbench-document", "uringbench-page", "uringbench-report"],
+    ),
     ("uringbench-alerts", &["uringbench-core", "uringbench-export"]),
     ("uringbench-import", &["uringbench-core", "uringbench-scenario"]),
     ("uringbench-reference", &["uringbench-ring"]),
@@ -66,6 +70,7 @@ const EDGES: [(&str, &[&str]); 28] = [
         "uringbench",
         &[
             "uringbench-alerts",
+            "uringbench-live",
             "uringbench-telemetry",
             "uringbench-core",
             "uringbench-decision",

@@ -18,7 +18,7 @@ pub struct CapacityDocument {
     pub schema: String,
     /// When the search began, RFC 3339, UTC.
     pub started: String,
-    /// The target as typed.
+    /// The target as typed, without its secrets unless they are kept.
     pub url: String,
     /// The method, or the file of the scenario.
     pub method: String,

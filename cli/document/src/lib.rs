@@ -14,6 +14,7 @@ mod histogram_log;
 pub mod history;
 pub mod insight;
 mod interval_log;
+mod live_objectives;
 mod microbenchmark;
 pub mod noise;
 mod plan_file;
@@ -27,6 +28,7 @@ pub mod trend;
 
 pub use histogram_log::{HistogramLog, TAGS};
 pub use interval_log::{IntervalLog, LogError, LogLine, WARMUP, read_log};
+pub use live_objectives::LiveObjectives;
 pub use microbenchmark::{BENCHMARK_SCHEMA, MicroBenchmark, TimeEstimate};
 pub use plan_file::{PlanFile, PlanFileError, Secret, SecretName, SecretTable};
 pub use read::ReadError;

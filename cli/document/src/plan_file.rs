@@ -1,5 +1,5 @@
-//! `plan.json`: the plan of a run, so that it can be repeated exactly. It contains no secrets; it
-//! names the missing ones.
+//! `plan.json`: the plan of a run, so that it can be repeated exactly. It contains no secrets
+//! unless they are asked for; it names the missing ones.
 //!
 //! Private keys and certificates are named by their files. `secrets` finds secrets, and puts them
 //! back.
@@ -45,6 +45,8 @@ pub enum SecretName {
     Variable(String),
     /// Rows of data.
     Data(SecretTable),
+    /// The value of a parameter or of a field of a body, as it was sent.
+    Field(String),
 }
 
 /// A text that is not stored, wherever it occurs in the plan.
@@ -91,14 +93,25 @@ impl fmt::Display for SecretName {
         match self {
             Self::Header(name) => write!(f, "-H '{name}: …'"),
             Self::Env(name) => write!(f, "the environment variable {name}"),
-            Self::Variable(name) => write!(f, "--variable {name}=…"),
+            Self::Variable(name) | Self::Field(name) => write!(f, "--variable {name}=…"),
             Self::Data(data) => write!(f, "the file {}", data.file),
         }
     }
 }
 
 impl PlanFile {
-    /// A plan without its secrets: the given ones, and the values of headers that carry some.
+    /// A plan with its secrets.
+    ///
+    /// # Errors
+    /// If it cannot be encoded as JSON.
+    pub fn whole(plan: &Plan, name: Option<&str>) -> Result<Self, EncodeError> {
+        let plan = serde_json::to_value(&**plan).map_err(EncodeError::of)?;
+        let name = name.map(str::to_owned);
+        Ok(Self { schema: SCHEMA.to_owned(), name, withheld: Vec::new(), plan })
+    }
+
+    /// A plan without its secrets: the given ones, and the values of headers, parameters and fields
+    /// that carry some.
     ///
     /// # Errors
     /// If it cannot be encoded as JSON.

@@ -1,8 +1,10 @@
 //! One run, from the plan to the stored result.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use uringbench_core::http::secrets::without_secrets;
 use uringbench_core::plan::Plan;
 use uringbench_core::record::{Backend, RunRecord};
 use uringbench_core::slo::{Measured, SloFinding};
@@ -47,6 +49,8 @@ pub struct Experiment {
     pub profile: Option<ProfilePlan>,
     /// The parts of the plan that are not stored.
     pub secrets: Secrets,
+    /// Whether secrets are stored nevertheless.
+    pub keeps_secrets: bool,
     /// The place of the result.
     pub place: ResultPlace,
     /// The history into which the run is entered, if it is.
@@ -120,7 +124,8 @@ impl Experiment {
             }
         };
         let profile = profiled.map_or_else(ProfileReport::default, |profiled| {
-            let title = self.name.as_deref().unwrap_or(&self.plan.target.url);
+            let url = self.stored_url();
+            let title = self.name.as_deref().unwrap_or(&url);
             let names = (title, self.name.as_deref());
             profiled.detach().report(&self.plan, &record, destination.folder(), names)
         });
@@ -140,7 +145,7 @@ impl Experiment {
         let slo = self.objectives(&summary);
         let mut document = Document::build(DocumentParts {
             plan: &self.plan,
-            url: &self.plan.target.url,
+            url: &self.stored_url(),
             method: &self.plan.target.method,
             name: self.name.as_deref(),
             started,
@@ -189,13 +194,21 @@ impl Experiment {
 
     /// The method and the path, which name a run without a name.
     pub(crate) fn request(&self) -> String {
-        let target = &self.plan.target;
-        format!("{} {}", target.method, authority_and_path(&target.url).1)
+        let url = self.stored_url();
+        format!("{} {}", self.plan.target.method, authority_and_path(&url).1)
+    }
+
+    /// The address of the target as files and pages have it: without secrets, unless they are kept.
+    pub fn stored_url(&self) -> Cow<'_, str> {
+        match self.keeps_secrets {
+            true => Cow::Borrowed(&*self.plan.target.url),
+            false => Cow::Owned(without_secrets(&self.plan.target.url)),
+        }
     }
 
     /// The folder of results of this name, below `root`.
     pub(crate) fn folder_below(&self, root: &Path, name: &str, started: SystemTime) -> PathBuf {
-        run_folder(root, authority_and_path(&self.plan.target.url).0, name, started)
+        run_folder(root, authority_and_path(&self.stored_url()).0, name, started)
     }
 
     /// Compares every objective with the figures to which it applies.
@@ -235,8 +248,12 @@ impl Experiment {
         if self.plan.workload.bytes().len() > PLAN_BYTES_MAX {
             return Ok(None);
         }
+        let name = self.name.as_deref();
+        if self.keeps_secrets {
+            return Ok(Some(PlanFile::whole(&self.plan, name)?));
+        }
         let Secrets { texts, tables } = &self.secrets;
-        Ok(Some(PlanFile::of(&self.plan, self.name.as_deref(), texts, tables)?))
+        Ok(Some(PlanFile::of(&self.plan, name, texts, tables)?))
     }
 }
 

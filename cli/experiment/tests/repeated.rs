@@ -59,6 +59,7 @@ fn experiment(address: SocketAddr, objective: Option<&str>, root: &Path) -> Expe
         tags: Vec::new(),
         profile: None,
         secrets: Secrets::default(),
+        keeps_secrets: false,
         place: ResultPlace::Below(root.to_path_buf()),
         history: Some(HistoryPlace { root: root.to_path_buf(), is_made: true, database: None }),
     }

@@ -53,10 +53,10 @@ function log_splits(low, high, most) {
 }
 
 /** Options of the axis of heights. */
-function heights_axis(unit, is_log, [low, high]) {
+function heights_axis(unit, is_log) {
   const format = show[unit];
   const steps = [1, 2, 5, 10, 20, 50, 100, 200, 500];
-  const more = is_log ? { splits: () => log_splits(low, high, 6), filter: (_, splits) => splits } : {};
+  const more = is_log ? { splits: (_plot, _axis, low, high) => log_splits(low, high, 6), filter: (_, splits) => splits } : {};
   if (unit === 'bytes') more.incrs = [1, 1024, 1024 ** 2, 1024 ** 3].flatMap((power) => steps.map((step) => step * power));
   return axis({ values: (_, splits) => splits.map((it) => (it === null ? '' : format(it))), size: 72, space: 34, ...more });
 }
@@ -172,7 +172,6 @@ class TimeCharts {
     // All charts share a cursor, but only the one in use speaks.
     host.addEventListener('focusin', () => line.setAttribute('aria-live', 'polite'));
     host.addEventListener('focusout', () => line.removeAttribute('aria-live'));
-    const [low, high] = heights(panel);
     const is_heat = panel.shape === 'heat' && data.heat;
     const behind = (plot) => {
       draw_phases(plot, data);
@@ -187,12 +186,12 @@ class TimeCharts {
       legend: { show: false },
       cursor: { drag: { x: true, y: false, setScale: false }, sync: { key: 'time' }, y: false },
       scales: {
-        x: { time: false, range: () => [0, data.end] },
-        y: { distr: panel.scale === 'log' ? 3 : 1, range: () => [low, high] },
+        x: { time: false, range: () => [data.begin ?? 0, data.end] },
+        y: { distr: panel.scale === 'log' ? 3 : 1, range: () => heights(panel) },
       },
       axes: [
         axis({ values: (_, splits) => splits.map(show.clock), incrs: SECONDS, space: 60, size: 34 }),
-        heights_axis(panel.unit, panel.scale === 'log', [low, high]),
+        heights_axis(panel.unit, panel.scale === 'log'),
       ],
       series: [{}, ...panel.lines.map((it) => ({ ...stroke(it, panel.x.length <= 60), show: !stacked }))],
       hooks: {
@@ -323,7 +322,7 @@ class CurveChart {
           values: (_, splits) => splits.map((at) => names.get(at) ?? ''),
           size: 34,
         }),
-        heights_axis('ns', true, range),
+        heights_axis('ns', true),
       ],
       series: [{}, ...lines.map((line) => stroke(line, false)), ...more.map((line) => ({ ...stroke(line, line.ink === 1), spanGaps: true }))],
       hooks: {

@@ -2,12 +2,13 @@
 //! trials as a table.
 
 use maud::{Markup, html};
+use uringbench_core::http::secrets::without_secrets;
 use uringbench_core::summary::Percent;
 use uringbench_document::capacity::{CapacityDocument, TrialFigures};
 use uringbench_document::timeline::Unit;
 use uringbench_report::capacity::{headline, law, load, remarks, search};
 
-use crate::foreign::{Foreign, public_url};
+use crate::foreign::Foreign;
 use crate::panel::Scale;
 use crate::plot::{Plot, Span};
 use crate::run::Tone;
@@ -48,7 +49,7 @@ pub fn capacity(document: &CapacityDocument) -> String {
                 h1 { span.word { (tone.sign()) " " (Foreign(&headline(document))) } }
                 @for remark in remarks(document) { p.because { (Foreign(&remark)) } }
                 p.what {
-                    (Foreign(&document.method)) " " (Foreign(&public_url(&document.url))) " · "
+                    (Foreign(&document.method)) " " (Foreign(&without_secrets(&document.url))) " · "
                     (Foreign(&search(document))) " · began " (Foreign(&document.started))
                 }
             }

@@ -65,6 +65,11 @@ impl Grid {
         Self { rows, joined, has_times, has_kinds }
     }
 
+    /// The rows of a run in progress.
+    pub(crate) const fn live(rows: Vec<Row>) -> Self {
+        Self { rows, joined: 1, has_times: true, has_kinds: true }
+    }
+
     /// The end of the last row, in seconds.
     pub(crate) fn end(&self) -> f64 {
         self.rows.last().map_or(0.0, |row| row.from + row.length)
@@ -72,6 +77,20 @@ impl Grid {
 }
 
 impl Row {
+    /// The row of an interval that has just ended.
+    pub(crate) fn live(interval: &IntervalFigures, times: &Histogram<u64>) -> Self {
+        let mut row = Self::of(std::slice::from_ref(interval), &[]);
+        row.count(times);
+        row
+    }
+
+    fn count(&mut self, times: &Histogram<u64>) {
+        for value in times.iter_recorded() {
+            *self.cells.entry(cell(value.value_iterated_to())).or_default() +=
+                value.count_since_last_iteration();
+        }
+    }
+
     /// The row of neighbouring intervals; there is at least one.
     fn of(part: &[IntervalFigures], lines: &[LogLine]) -> Self {
         let (Some(first), Some(last)) = (part.first(), part.last()) else {
@@ -110,10 +129,7 @@ impl Row {
                 row.p50 = Some(times.value_at_quantile(0.5));
                 row.p99 = Some(times.value_at_quantile(0.99));
             }
-            for value in times.iter_recorded() {
-                *row.cells.entry(cell(value.value_iterated_to())).or_default() +=
-                    value.count_since_last_iteration();
-            }
+            row.count(&times);
         }
         row
     }

@@ -12,6 +12,7 @@ pub mod flame;
 mod foreign;
 mod grid;
 mod heat;
+mod live;
 mod objective;
 mod panel;
 mod plot;
@@ -26,5 +27,6 @@ mod trend;
 
 pub use capacity::capacity;
 pub use comparison::comparison;
+pub use live::LiveCourse;
 pub use suite::suite;
 pub use trend::trend;

@@ -37,8 +37,13 @@ impl Objective {
     /// The objective in a text such as `browse/item p99 < 20.0 ms`; `None` for texts of a later
     /// version.
     pub(crate) fn of(held: &SloHeld) -> Option<Self> {
-        let at = held.objective.rfind(['<', '>'])?;
-        let (left, right) = held.objective.split_at(at);
+        Self::read(&held.objective)
+    }
+
+    /// The same, of the text alone.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let at = text.rfind(['<', '>'])?;
+        let (left, right) = text.split_at(at);
         let left = left.trim_end();
         let left = left.strip_suffix(CLOSED).unwrap_or(left);
         let (about, name) = match left.rsplit_once(' ') {

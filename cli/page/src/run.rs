@@ -1,6 +1,6 @@
 //! The page of a run: the verdict in a sentence, then what supports it.
 
-mod charts;
+pub(crate) mod charts;
 mod facts;
 mod figures;
 mod tables;
@@ -8,13 +8,13 @@ mod verdict;
 
 use maud::html;
 use serde::Serialize;
+use uringbench_core::http::secrets::without_secrets;
 use uringbench_core::outcome::Outcome;
 use uringbench_document::timeline::columns::TimelineDocument;
 use uringbench_document::{Document, LogLine};
 
 use crate::curve::Curve;
 use crate::flame::FlameProfile;
-use crate::foreign::public_url;
 use crate::grid::{CELLS_PER_OCTAVE, Grid, Row};
 use crate::heat::Heat;
 use crate::objective::Objective;
@@ -66,7 +66,7 @@ struct Data<'a> {
 
 /// The rows as columns.
 #[derive(Serialize)]
-struct RowColumns<'a> {
+pub(crate) struct RowColumns<'a> {
     from: Vec<f64>,
     length: Vec<f64>,
     phase: Vec<&'a str>,
@@ -125,7 +125,7 @@ pub fn run(page: &RunPage<'_>) -> String {
 
 fn title(document: &Document) -> String {
     let word = document.verdict.validity.to_uppercase();
-    let url = public_url(&document.plan.url);
+    let url = without_secrets(&document.plan.url);
     match &document.plan.name {
         Some(name) => format!("{word} · {name} · {url}"),
         None => format!("{word} · {} {url}", document.plan.method),
@@ -148,7 +148,7 @@ fn data<'a>(parts: &'a Parts<'_>, panels: &'a [Panel], curve: Option<&'a Curve>)
 }
 
 impl<'a> RowColumns<'a> {
-    fn of(grid: &'a Grid) -> Self {
+    pub(crate) fn of(grid: &'a Grid) -> Self {
         let rows = &grid.rows;
         let times = |of: fn(&Row) -> Option<u64>| rows.iter().map(of).collect();
         let counts = |of: fn(&Row) -> u64| rows.iter().map(of).collect();

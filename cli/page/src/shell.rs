@@ -28,6 +28,14 @@ const SCRIPTS: [&str; 5] = [
     include_str!("../assets/page.js"),
 ];
 
+/// Scripts of a run in progress, in order.
+const LIVE_SCRIPTS: [&str; 4] = [
+    include_str!("../assets/uplot/uPlot.iife.min.js"),
+    include_str!("../assets/state.js"),
+    include_str!("../assets/charts.js"),
+    include_str!("../assets/live.js"),
+];
+
 /// Data for the scripts: a name and its content.
 pub(crate) struct Block {
     name: &'static str,
@@ -52,14 +60,30 @@ impl Block {
 
 /// The whole page. Without data there are no scripts: the page is its text.
 pub(crate) fn page(title: &str, body: &Markup, blocks: &[Block]) -> String {
-    let style = STYLES.concat();
     let scripts: &[&str] = if blocks.is_empty() { &[] } else { &SCRIPTS };
+    framed(title, body, blocks, (scripts, "'none'"))
+}
+
+/// The page of a run in progress: it may connect to the server that it came from.
+pub(crate) fn live(title: &str, body: &Markup) -> String {
+    let scripts: &[&str] = &LIVE_SCRIPTS;
+    framed(title, body, &[], (scripts, "'self'"))
+}
+
+fn framed(
+    title: &str,
+    body: &Markup,
+    blocks: &[Block],
+    (scripts, connections): (&[&str], &str),
+) -> String {
+    let style = STYLES.concat();
+    let policy = policy(&style, scripts, connections);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(policy(&style, scripts));
+                meta http-equiv="Content-Security-Policy" content=(policy);
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta name="referrer" content="no-referrer";
@@ -85,15 +109,15 @@ pub(crate) fn made() -> Markup {
     html! { p.made { "Made by uringbench. This file is complete: it needs no network." } }
 }
 
-fn policy(style: &str, scripts: &[&str]) -> String {
+fn policy(style: &str, scripts: &[&str], connections: &str) -> String {
     let hash = |text: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)));
     let scripts = match scripts {
         [] => "'none'".to_owned(),
         scripts => scripts.iter().map(|script| hash(script)).collect::<Vec<_>>().join(" "),
     };
     format!(
-        "default-src 'none'; script-src {scripts}; style-src {}; base-uri 'none'; form-action \
-         'none'",
+        "default-src 'none'; script-src {scripts}; style-src {}; connect-src {connections}; \
+         base-uri 'none'; form-action 'none'",
         hash(style)
     )
 }
@@ -131,16 +155,19 @@ mod tests {
     /// What a script in a page may not contain: an end of the element, and ways from text to code.
     #[test]
     fn scripts_stay_in_their_elements_and_make_no_code_of_text() {
-        for script in SCRIPTS {
+        for script in SCRIPTS.into_iter().chain(LIVE_SCRIPTS) {
             for bad in ["</script", "<!--", "eval(", "Function(", "innerHTML", "document.write"] {
                 assert!(!script.contains(bad), "{bad} in {}", &script[..80]);
             }
         }
-        for own in &SCRIPTS[1..] {
-            for bad in
-                ["outerHTML", "insertAdjacentHTML", "fetch(", "XMLHttp", "http://", "https://"]
-            {
+        for own in SCRIPTS[1..].iter().chain(&LIVE_SCRIPTS[3..]) {
+            for bad in ["outerHTML", "insertAdjacentHTML", "XMLHttp", "http://", "https://"] {
                 assert!(!own.contains(bad), "{bad} in {}", &own[..80]);
+            }
+            // Only a run in progress has a server to ask.
+            let is_live = *own == LIVE_SCRIPTS[3];
+            for bad in ["fetch(", "EventSource", "location."] {
+                assert!(is_live || !own.contains(bad), "{bad} in {}", &own[..80]);
             }
             let lines = own.lines().count();
             assert!(lines <= 600, "{lines} lines: split {}", &own[..80]);

@@ -1,4 +1,4 @@
-//! The texts that uringbench prints: the results of a run, and the progress line.
+//! The texts that uringbench prints: the results of a run, its progress, and the terminal view.
 //!
 //! Pure: a document in, text out, so that a stored run reads as it did when it ended. Nothing here
 //! opens a file or queries the terminal; the command line decides whether to colour.
@@ -10,6 +10,7 @@ pub mod comparison;
 mod cost;
 pub mod history;
 mod insight;
+pub mod live;
 pub mod markdown;
 pub mod noise;
 mod paint;

@@ -6,6 +6,7 @@ use uringbench_core::flow::program::{Arm, FlowOperation, Think};
 use uringbench_core::flow::script::{Flow, RowOrder};
 use uringbench_core::flow::table::Table;
 use uringbench_core::flow::{self};
+use uringbench_core::http::secrets::without_secrets;
 
 use crate::diagnostic::{Diagnostics, FieldPath};
 use crate::format::{self, DataOrder, Scenario, Step};
@@ -280,9 +281,12 @@ impl Compiler<'_, '_> {
 
     fn step(&mut self, given: &Step, place: &FieldPath, names: &mut Names<'_>, flow: &mut Flow) {
         let target = given.path.as_ref().or(given.url.as_ref()).map_or("", String::as_str);
-        let written = || format!("{} {target}", request::method(given));
-        let name = given.name.clone().unwrap_or_else(written);
-        if !self.steps.insert(name.clone()) {
+        let written = format!("{} {target}", request::method(given));
+        let name = match &given.name {
+            Some(name) => name.clone(),
+            None => self.shown_name(&written),
+        };
+        if !self.steps.insert(given.name.clone().unwrap_or(written)) {
             let why = format!("the flow has a step `{name}` already: give it another `name`");
             self.diagnostics.add(&place.key("name"), why);
         }
@@ -315,6 +319,18 @@ impl Compiler<'_, '_> {
         if times > 1 {
             flow.operations.push(FlowOperation::Repeat { from, times });
         }
+    }
+
+    /// The name of a step without one: its request without secrets. Requests that differ in those
+    /// alone are numbered.
+    fn shown_name(&mut self, written: &str) -> String {
+        let shown = without_secrets(written);
+        if shown == written || self.steps.contains(written) {
+            return shown;
+        }
+        let numbered = (2u32..).map(|number| format!("{shown} ({number})"));
+        let mut names = std::iter::once(shown.clone()).chain(numbered);
+        names.find(|name| self.steps.insert(name.clone())).unwrap_or(shown)
     }
 
     fn think(&mut self, given: &Step, place: &FieldPath) -> Option<Think> {

@@ -408,3 +408,23 @@ fn a_thousand_steps_are_compiled() {
     }
     assert_eq!(plan(&text).flows[0].steps.len(), 1_000);
 }
+
+#[test]
+fn steps_without_names_have_their_requests_without_secrets_as_names() {
+    let scenario = |steps: &[&str]| {
+        let steps = steps.iter().map(|step| format!("[[flow.step]]\n{step}\n"));
+        compiled(&format!(
+            "target = \"http://a\"\n[[flow]]\nname = \"f\"\n{}",
+            steps.collect::<String>()
+        ))
+    };
+    let [one, two] = ["url = \"http://a/b?token=1\"", "url = \"http://a/b?token=2\""];
+    let plan = scenario(&[one, two, "url = \"http://a/b?key=3\""]).expect("three names");
+    let names: Vec<&str> = plan.flows[0].steps.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["GET http://a/b?token=…", "GET http://a/b?token=… (2)", "GET http://a/b?key=3"]
+    );
+    let twice = scenario(&[one, two, one]).expect_err("one request twice needs a name");
+    assert!(twice.iter().any(|why| why.to_string().contains("already")), "{twice:?}");
+}

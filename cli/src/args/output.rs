@@ -42,4 +42,11 @@ pub(crate) struct RunHistoryArgs {
     /// A further name by which this run is found later, such as `before`; may be repeated
     #[arg(long = "tag", value_name = "NAME", value_parser = units::tag)]
     pub(crate) tags: Vec<String>,
+
+    /// Store secrets too: addresses as typed, and a plan that repeats without giving them again
+    ///
+    /// Without it, no file of a result has the values of headers, parameters and fields whose names
+    /// are those of secrets. Pages never show them.
+    #[arg(long)]
+    pub(crate) keep_secrets: bool,
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use uringbench_telemetry::PushUrl;
 
-use super::PrometheusNames;
+use super::{PrometheusNames, ViewArgs};
 use crate::exit::{Failure, usage};
 
 /// Where metrics of the run go, each second.
@@ -38,19 +38,24 @@ pub(crate) struct TelemetryArgs {
     /// Evaluate alert rules each second, and start their hooks
     #[arg(long, value_name = "FILE")]
     pub(crate) alerts: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) view: ViewArgs,
 }
 
 impl TelemetryArgs {
     /// Refuse these options where they would have no effect.
     pub(crate) fn refuse(&self, command: &str) -> Result<(), Failure> {
-        let Self { prometheus_remote_write, prometheus_listen, prometheus_names, otlp, alerts } =
-            self;
+        let Self { prometheus_remote_write, prometheus_listen, prometheus_names, .. } = self;
+        let Self { otlp, alerts, view, .. } = self;
         let given = [
             ("--prometheus-remote-write", prometheus_remote_write.is_some()),
             ("--prometheus-listen", prometheus_listen.is_some()),
             ("--prometheus-names", prometheus_names.is_some()),
             ("--otlp", otlp.is_some()),
             ("--alerts", alerts.is_some()),
+            ("--tui", view.tui),
+            ("--live", view.live.is_some()),
         ];
         match given.into_iter().find(|(_, is_given)| *is_given) {
             None => Ok(()),

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use uringbench_core::http::secrets::without_secrets;
 use uringbench_decision::{ComparisonSettings, Pairing, RunGroup, is_narrow};
 use uringbench_document::Document;
 use uringbench_document::comparison::{ComparisonDocument, Decision};
@@ -114,7 +115,7 @@ fn described(args: &SideArgs) -> Vec<String> {
     let a = a.as_ref().or(a_url.as_ref()).or(b.as_ref());
     let side = |name: &str, what: Option<&String>, base: Option<&String>| {
         let at = base.map_or_else(String::new, |base| format!(" at {base}"));
-        what.map(|what| format!("{name} is `{what}`{at}"))
+        what.map(|what| format!("{name} is `{}`{at}", without_secrets(what)))
     };
     let both = [side("A", a, base.as_ref()), side("B", b.as_ref().or(b_url.as_ref()), None)];
     both.into_iter().flatten().collect()

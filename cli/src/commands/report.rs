@@ -6,6 +6,8 @@ mod page;
 mod profile;
 mod stacks;
 
+pub(crate) use page::run_page;
+
 use std::path::Path;
 
 use anyhow::Context;

@@ -41,6 +41,7 @@ mod scenarios_talks;
 mod scenarios_typed;
 mod scenarios_wrong;
 mod schedules;
+mod secrets;
 mod servers;
 mod side_by_side;
 mod soaks;
@@ -52,6 +53,7 @@ mod suites;
 mod support;
 #[path = "../../../profiler/tests/targets/mod.rs"]
 mod targets;
+mod terminal_views;
 mod tls;
 mod tls_trust;
 mod truth_counts;

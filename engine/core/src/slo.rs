@@ -160,6 +160,17 @@ impl<'a> Measured<'a> {
         }
     }
 
+    /// For a run in progress: the response times, the share of errors and the answers per second so
+    /// far, and whether the times are service times.
+    pub const fn so_far(
+        response: &'a TimeSummary,
+        error_share: Option<f64>,
+        rate: f64,
+        is_service: bool,
+    ) -> Self {
+        Self { about: None, is_service, response, error_share, rate }
+    }
+
     /// For the flows of one name.
     pub fn of_flow(flow: &'a FlowSummary) -> Self {
         Self {

@@ -1,13 +1,15 @@
 //! Secrets in a plan that is stored: found, taken out, and put back.
 //!
 //! A text that holds one becomes the list of its parts. A secret is found by its place, as the
-//! value of a header that carries one, and by its value wherever else it stands.
+//! value of a header, a parameter or a field that carries one, and by its value wherever else it
+//! stands.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Value, json};
 use uringbench_core::flow::value::Escape;
 use uringbench_core::http::quote;
+use uringbench_core::http::secrets::{SecretField, secret_fields};
 
 use super::{Secret, SecretName};
 
@@ -58,12 +60,16 @@ impl Places {
     /// Take all secrets out.
     pub(super) fn clear(&mut self, plan: &mut Value) {
         self.headers(plan);
+        self.fields(plan);
         self.values(plan);
     }
 
     /// The number of a header's value.
     fn number(&mut self, name: &str, value: &[u8]) -> usize {
-        let name = SecretName::Header(name.to_owned());
+        self.numbered(SecretName::Header(name.to_owned()), value)
+    }
+
+    fn numbered(&mut self, name: SecretName, value: &[u8]) -> usize {
         let known = |(known, of): &(SecretName, Option<Vec<u8>>)| {
             *known == name && of.as_deref() == Some(value)
         };
@@ -150,6 +156,52 @@ impl Places {
             }
             _ => {}
         }
+    }
+
+    /// Take out the values of parameters and fields whose names are those of secrets.
+    fn fields(&mut self, value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                let parts = self.cut(text.as_bytes());
+                if parts.iter().any(Value::is_object) {
+                    *value = joined(parts);
+                }
+            }
+            Value::Array(list) => list.iter_mut().for_each(|value| self.fields(value)),
+            Value::Object(fields) => match (fields.get(PARTS), binary(fields)) {
+                (Some(Value::Array(known)), _) => {
+                    let parts = known.iter().flat_map(|part| match part.as_str() {
+                        Some(text) => self.cut(text.as_bytes()),
+                        None => vec![part.clone()],
+                    });
+                    let parts = parts.collect();
+                    *value = joined(parts);
+                }
+                (_, Some(bytes)) => {
+                    let parts = self.cut(&bytes);
+                    if parts.len() > 1 {
+                        *value = joined(parts);
+                    }
+                }
+                _ => fields.values_mut().for_each(|value| self.fields(value)),
+            },
+            _ => {}
+        }
+    }
+
+    /// Bytes, with the values of such fields apart.
+    fn cut(&mut self, bytes: &[u8]) -> Vec<Value> {
+        let (mut parts, mut at) = (Vec::new(), 0);
+        for SecretField { name, place } in secret_fields(bytes) {
+            let number = self.numbered(SecretName::Field(name), &bytes[place.clone()]);
+            parts.push(stored(&bytes[at..place.start]));
+            parts.push(json!({ SECRET: number }));
+            at = place.end;
+        }
+        if at < bytes.len() {
+            parts.push(stored(&bytes[at..]));
+        }
+        parts
     }
 
     /// Take out what is known by its value.

@@ -96,7 +96,7 @@ impl Document {
             git: parts.git,
             tags: parts.tags.to_vec(),
             verdict: verdict(parts.verdict),
-            slo: parts.slo.iter().map(slo).collect(),
+            slo: parts.slo.iter().map(SloHeld::from).collect(),
             plan,
             host,
             phases: phases(&record.windows),
@@ -208,15 +208,17 @@ fn verdict(verdict: &Verdict) -> VerdictGiven {
     }
 }
 
-fn slo(finding: &SloFinding) -> SloHeld {
-    SloHeld {
-        objective: finding.text.clone(),
-        measured: finding.measured.clone(),
-        met: match finding.met {
-            Met::Yes => Some(true),
-            Met::No => Some(false),
-            Met::Unknown => None,
-        },
+impl From<&SloFinding> for SloHeld {
+    fn from(finding: &SloFinding) -> Self {
+        Self {
+            objective: finding.text.clone(),
+            measured: finding.measured.clone(),
+            met: match finding.met {
+                Met::Yes => Some(true),
+                Met::No => Some(false),
+                Met::Unknown => None,
+            },
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Key `plan`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlanFigures {
-    /// The target as typed.
+    /// The target as typed, without its secrets unless they are kept.
     pub url: String,
     /// `GET` and so on.
     pub method: String,

@@ -69,7 +69,7 @@ impl Progress<'_> {
         CapacityDocument {
             schema: CAPACITY_SCHEMA.to_owned(),
             started: Civil::of(started).rfc3339(),
-            url: plan.target.url.clone(),
+            url: capacity.experiment.stored_url().into_owned(),
             method: plan.target.method.clone(),
             name: capacity.experiment.name.clone(),
             over: match capacity.over {

@@ -8,7 +8,7 @@ use uringbench_document::timeline::columns::TimelineDocument;
 use super::Parts;
 use crate::curve::Curve;
 use crate::flame::FlameProfile;
-use crate::grid::{Row, cell_start};
+use crate::grid::{Grid, Row, cell_start};
 use crate::heat;
 use crate::objective::{Metric, Objective};
 use crate::panel::{Bound, Line, Panel, Scale, Shape};
@@ -22,17 +22,50 @@ const TABLE_ROWS: usize = 60;
 const SAMPLES_MAX: usize = 3_600;
 
 /// A chart's name, title, sentence and unit.
-type Head = (&'static str, &'static str, &'static str, Unit);
+pub(crate) type Head = (&'static str, &'static str, &'static str, Unit);
+
+/// What the charts over time are made of.
+pub(crate) struct Courses<'a> {
+    pub(crate) grid: &'a Grid,
+    /// Objectives of the whole run, with their texts.
+    pub(crate) objectives: Vec<(&'a str, &'a Objective)>,
+    /// Whether times count from the moment a request is sent.
+    pub(crate) is_served_at_once: bool,
+}
+
+impl<'a> Courses<'a> {
+    fn of(parts: &'a Parts<'_>) -> Self {
+        let document = parts.page.document;
+        let objectives = document.slo.iter().zip(&parts.objectives).filter_map(|(held, it)| {
+            let objective = it.as_ref().filter(|it| it.about.is_none())?;
+            Some((&*held.objective, objective))
+        });
+        Self {
+            grid: &parts.grid,
+            objectives: objectives.collect(),
+            is_served_at_once: document.is_served_at_once(),
+        }
+    }
+
+    /// The charts of the load.
+    pub(crate) fn of_load(&self) -> Vec<Panel> {
+        vec![rate(self), times(self), outcomes(self), in_flight(self), lateness(self)]
+    }
+}
 
 /// All charts over time that have something to show.
 pub(super) fn panels(parts: &Parts<'_>) -> Vec<Panel> {
-    let mut panels = vec![rate(parts), times(parts), outcomes(parts), in_flight(parts)];
-    panels.push(lateness(parts));
+    let mut panels = Courses::of(parts).of_load();
     if let Some(timeline) = parts.page.timeline {
         panels.extend(of_timeline(timeline, parts.grid.end()));
     }
-    panels.retain(|panel| panel.range().is_some() && panel.lines.iter().any(Line::is_something));
+    panels.retain(is_something);
     panels
+}
+
+/// Whether a chart has something to show.
+pub(crate) fn is_something(panel: &Panel) -> bool {
+    panel.range().is_some() && panel.lines.iter().any(Line::is_something)
 }
 
 fn panel((id, title, about, unit): Head, x: Vec<f64>, lines: Vec<Line>) -> Panel {
@@ -51,65 +84,66 @@ fn panel((id, title, about, unit): Head, x: Vec<f64>, lines: Vec<Line>) -> Panel
 }
 
 /// A chart over the rows of the run.
-fn of_rows(parts: &Parts<'_>, head: Head, lines: Vec<Line>) -> Panel {
-    panel(head, parts.grid.rows.iter().map(Row::middle).collect(), lines)
+pub(crate) fn of_rows(courses: &Courses<'_>, head: Head, lines: Vec<Line>) -> Panel {
+    panel(head, courses.grid.rows.iter().map(Row::middle).collect(), lines)
 }
 
-fn values(parts: &Parts<'_>, of: impl Fn(&Row) -> Option<f64>) -> Vec<Option<f64>> {
-    parts.grid.rows.iter().map(of).collect()
+fn values(courses: &Courses<'_>, of: impl Fn(&Row) -> Option<f64>) -> Vec<Option<f64>> {
+    courses.grid.rows.iter().map(of).collect()
 }
 
-fn bounds(parts: &Parts<'_>, is_of_it: impl Fn(&Objective) -> bool) -> Vec<Bound> {
-    let of_it = parts.page.document.slo.iter().zip(&parts.objectives).filter_map(|(held, it)| {
-        let objective = it.as_ref().filter(|it| it.about.is_none() && is_of_it(it))?;
-        Some(Bound { label: held.objective.clone(), value: objective.bound })
-    });
-    of_it.collect()
+fn bounds(courses: &Courses<'_>, is_of_it: impl Fn(&Objective) -> bool) -> Vec<Bound> {
+    let of_it = courses.objectives.iter().filter(|(_, objective)| is_of_it(objective));
+    let bound = |(text, objective): &(&str, &Objective)| Bound {
+        label: (*text).to_owned(),
+        value: objective.bound,
+    };
+    of_it.map(bound).collect()
 }
 
-fn rate(parts: &Parts<'_>) -> Panel {
-    let started = Line::new("started", 5, values(parts, |row| row.per_second(row.released)));
-    let answered = Line::new("answered", 0, values(parts, |row| row.per_second(row.completed)));
+fn rate(courses: &Courses<'_>) -> Panel {
+    let started = Line::new("started", 5, values(courses, |row| row.per_second(row.released)));
+    let answered = Line::new("answered", 0, values(courses, |row| row.per_second(row.completed)));
     let head = (
         "rate",
         "Requests per second",
         "Requests that were started, and answers that arrived whole, whatever their status.",
         Unit::PerS,
     );
-    let mut panel = of_rows(parts, head, vec![started.dashed(), answered]);
-    panel.limits = bounds(parts, |objective| objective.metric == Metric::Rate);
+    let mut panel = of_rows(courses, head, vec![started.dashed(), answered]);
+    panel.limits = bounds(courses, |objective| objective.metric == Metric::Rate);
     panel
 }
 
-fn times(parts: &Parts<'_>) -> Panel {
+fn times(courses: &Courses<'_>) -> Panel {
     let nanos = |value: Option<u64>| value.map(|value| value as f64);
     let lines = vec![
-        Line::new("p50", 0, values(parts, |row| nanos(row.p50))),
-        Line::new("p99", 1, values(parts, |row| nanos(row.p99))).dashed().peak(),
-        Line::new("max", 4, values(parts, |row| nanos(row.max))).peak(),
+        Line::new("p50", 0, values(courses, |row| nanos(row.p50))),
+        Line::new("p99", 1, values(courses, |row| nanos(row.p99))).dashed().peak(),
+        Line::new("max", 4, values(courses, |row| nanos(row.max))).peak(),
     ];
-    let about = match parts.grid.has_times {
+    let about = match courses.grid.has_times {
         true => {
             "Each cell: how many requests that ended then took so long; darker is more, and a \
              single request is visible."
         }
         false => "Times of the requests that ended in each interval.",
     };
-    let title = match parts.page.document.is_served_at_once() {
+    let title = match courses.is_served_at_once {
         true => "Service time",
         false => "Response time",
     };
-    let mut panel = of_rows(parts, ("times", title, about, Unit::Ns), lines);
+    let mut panel = of_rows(courses, ("times", title, about, Unit::Ns), lines);
     panel.scale = Scale::Log;
-    panel.shape = if parts.grid.has_times { Shape::Heat } else { Shape::Lines };
-    panel.limits = bounds(parts, Objective::is_time_of_run);
-    let cells = || parts.grid.rows.iter().flat_map(|row| row.cells.keys().copied());
+    panel.shape = if courses.grid.has_times { Shape::Heat } else { Shape::Lines };
+    panel.limits = bounds(courses, Objective::is_time_of_run);
+    let cells = || courses.grid.rows.iter().flat_map(|row| row.cells.keys().copied());
     let ends = [cells().min().map(cell_start), cells().max().map(|last| cell_start(last + 1))];
     panel.reach = ends.into_iter().flatten().collect();
     panel
 }
 
-fn outcomes(parts: &Parts<'_>) -> Panel {
+fn outcomes(courses: &Courses<'_>) -> Panel {
     let failures = Outcome::ALL.into_iter().filter(|outcome| *outcome != Outcome::Ok);
     let lines = failures.enumerate().map(|(at, outcome)| {
         let share = |row: &Row| {
@@ -117,12 +151,12 @@ fn outcomes(parts: &Parts<'_>) -> Panel {
             (ended > 0).then(|| row.outcomes[outcome as usize] as f64 / ended as f64)
         };
         let is_status = outcome == Outcome::Status;
-        let label = match is_status && !parts.grid.has_kinds {
+        let label = match is_status && !courses.grid.has_kinds {
             true => "failed",
             false => outcome.key(),
         };
         // From red on, since all of them are failures.
-        Line::new(label, [4, 1, 3, 5, 2, 0, 4, 1][at % 8], values(parts, share))
+        Line::new(label, [4, 1, 3, 5, 2, 0, 4, 1][at % 8], values(courses, share))
     });
     let head = (
         "outcomes",
@@ -131,16 +165,16 @@ fn outcomes(parts: &Parts<'_>) -> Panel {
         Unit::Share,
     );
     let lines = lines.filter(Line::is_something).collect();
-    let mut panel = of_rows(parts, head, lines);
+    let mut panel = of_rows(courses, head, lines);
     panel.shape = Shape::Stacked;
-    panel.limits = bounds(parts, |objective| objective.metric == Metric::Errors);
+    panel.limits = bounds(courses, |objective| objective.metric == Metric::Errors);
     panel
 }
 
-fn in_flight(parts: &Parts<'_>) -> Panel {
+fn in_flight(courses: &Courses<'_>) -> Panel {
     let lines = vec![
-        Line::new("requests in flight", 0, values(parts, |row| Some(row.in_flight as f64))),
-        Line::new("connections", 5, values(parts, |row| Some(row.connected as f64))).dashed(),
+        Line::new("requests in flight", 0, values(courses, |row| Some(row.in_flight as f64))),
+        Line::new("connections", 5, values(courses, |row| Some(row.connected as f64))).dashed(),
     ];
     let head = (
         "in_flight",
@@ -148,12 +182,12 @@ fn in_flight(parts: &Parts<'_>) -> Panel {
         "Requests without an answer yet, and connections that stand, at the end of each interval.",
         Unit::Count,
     );
-    of_rows(parts, head, lines)
+    of_rows(courses, head, lines)
 }
 
-fn lateness(parts: &Parts<'_>) -> Panel {
+fn lateness(courses: &Courses<'_>) -> Panel {
     let late = |row: &Row| row.lateness_p99.map(|nanos| nanos as f64);
-    let lines = vec![Line::new("lateness p99", 2, values(parts, late)).peak()];
+    let lines = vec![Line::new("lateness p99", 2, values(courses, late)).peak()];
     let head = (
         "lateness",
         "Lateness of the load generator",
@@ -161,7 +195,7 @@ fn lateness(parts: &Parts<'_>) -> Panel {
          not the target's.",
         Unit::Ns,
     );
-    let mut panel = of_rows(parts, head, lines);
+    let mut panel = of_rows(courses, head, lines);
     panel.scale = Scale::Log;
     panel
 }

@@ -1,11 +1,12 @@
 //! What was run, where, and how to run it again; the words of the page.
 
 use maud::{Markup, html};
+use uringbench_core::http::secrets::without_secrets;
 use uringbench_core::summary::plural;
 use uringbench_document::{Document, Environment, PlanFigures};
 
 use super::RunPage;
-use crate::foreign::{Foreign, public_url};
+use crate::foreign::Foreign;
 use crate::show;
 
 /// The words of the page and their meaning.
@@ -70,7 +71,7 @@ fn plan(plan: &PlanFigures) -> Vec<Fact> {
     let seconds = |value: f64| format!("{} s", show::three(value));
     let cores: Vec<String> = plan.cores.iter().map(usize::to_string).collect();
     let mut facts = vec![
-        ("target", format!("{} {}", plan.method, public_url(&plan.url))),
+        ("target", format!("{} {}", plan.method, without_secrets(&plan.url))),
         ("addresses", plan.peers.join(", ")),
         ("load", format!("{} loop", plan.load)),
         ("connections", show::count(plan.connections.into())),

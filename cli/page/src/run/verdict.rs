@@ -1,13 +1,14 @@
 //! The first line of a run's page: the verdict with its reason and what to do.
 
 use maud::{Markup, html};
+use uringbench_core::http::secrets::without_secrets;
 use uringbench_core::summary::plural;
 use uringbench_document::insight::InsightSeverity;
 use uringbench_document::{Document, SloHeld};
 use uringbench_report::soak::headline;
 
 use super::Parts;
-use crate::foreign::{Foreign, public_url};
+use crate::foreign::Foreign;
 use crate::show;
 
 /// How good it is: a colour and a sign.
@@ -57,7 +58,7 @@ pub(super) fn header(parts: &Parts<'_>) -> Markup {
                 p.because { (Foreign(&advice)) }
             }
             p.what {
-                (Foreign(&document.plan.method)) " " (Foreign(&public_url(&document.plan.url)))
+                (Foreign(&document.plan.method)) " " (Foreign(&without_secrets(&document.plan.url)))
                 @if let Some(name) = &document.plan.name { " · " (Foreign(name)) }
                 " · " (Foreign(&load(document)))
                 " · " (document.measured()) " measured · began " (Foreign(&document.started))

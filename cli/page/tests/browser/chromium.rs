@@ -109,19 +109,28 @@ impl Chromium {
 
     /// Opens a file and waits until its scripts have drawn; `has_scripts` says whether it has any.
     pub(crate) fn open(&mut self, file: &Path, has_scripts: bool) {
-        self.events.clear();
-        self.call("Page.navigate", json!({ "url": format!("file://{}", file.display()) }));
-        let is_done = match has_scripts {
+        self.go(&format!("file://{}", file.display()));
+        self.wait(match has_scripts {
             true => "document.documentElement?.dataset.ready === 'yes'",
             false => "document.readyState === 'complete'",
-        };
+        });
+    }
+
+    /// Opens an address.
+    pub(crate) fn go(&mut self, url: &str) {
+        self.events.clear();
+        self.call("Page.navigate", json!({ "url": url }));
+    }
+
+    /// Waits until an expression is true.
+    pub(crate) fn wait(&mut self, is_done: &str) {
         for _ in 0..1_200 {
             if self.evaluate(is_done) == json!(true) {
                 return;
             }
             thread::sleep(Duration::from_millis(100));
         }
-        panic!("{} is not ready: {:?}", file.display(), self.faults());
+        panic!("never {is_done}: {:?}", self.faults());
     }
 
     /// The value of an expression in the page.

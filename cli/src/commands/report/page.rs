@@ -69,7 +69,7 @@ fn of_one(place: &StorePlace, word: &str) -> Result<String, Failure> {
     };
     let damaged = || format!("{} is damaged: name another folder", file.display());
     Ok(match kind {
-        Kind::Run => of_run(&StoredRun::open(&path).context("there is nothing to report")?),
+        Kind::Run => run_page(&StoredRun::open(&path).context("there is nothing to report")?),
         Kind::Suite => {
             let document = SuiteDocument::read(&text()?).with_context(damaged)?;
             uringbench_page::suite(&document)
@@ -103,7 +103,7 @@ fn of_groups(place: &StorePlace, words: &[String]) -> Result<String, Failure> {
 }
 
 /// The page of a run, with everything in its folder.
-fn of_run(stored: &StoredRun) -> String {
+pub(crate) fn run_page(stored: &StoredRun) -> String {
     let (folder, document) = (stored.folder.as_path(), &stored.document);
     let mut missing = Vec::new();
     let mut kept = |found: Result<(), String>| missing.extend(found.err());

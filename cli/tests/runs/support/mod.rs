@@ -15,5 +15,6 @@ pub(crate) mod server;
 pub(crate) mod socket_library;
 pub(crate) mod socket_server;
 pub(crate) mod target;
+pub(crate) mod terminal;
 pub(crate) mod tls_front;
 pub(crate) mod turn;

@@ -14,4 +14,5 @@ pub mod protocol;
 pub mod quote;
 pub mod request;
 pub mod response;
+pub mod secrets;
 pub mod unfinished;
