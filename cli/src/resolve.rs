@@ -74,11 +74,27 @@ pub(crate) fn resolve(args: &RunArgs) -> Result<ResolvedRun, Failure> {
     if let Some(run) = &args.again {
         return again(args, run);
     }
+    let wanted = wanted(args)?;
+    if !wanted.chaos.faults.is_empty() {
+        return Err(usage(format!(
+            "{0} has faults, which only `uringbench chaos {0}` injects",
+            wanted.method
+        )));
+    }
+    of_wanted(args, wanted)
+}
+
+/// The run that was typed, or is in the scenario's file.
+pub(crate) fn wanted(args: &RunArgs) -> Result<Wanted, Failure> {
     let url = args.url.as_deref().ok_or_else(|| usage(NO_URL))?;
-    let wanted = match scenario::named(url) {
-        Some(file) => scenario::wanted(args, &file)?,
-        None => single::wanted(args, url)?,
-    };
+    match scenario::named(url) {
+        Some(file) => scenario::wanted(args, &file),
+        None => single::wanted(args, url),
+    }
+}
+
+/// Decide everything about this run on this machine.
+pub(crate) fn of_wanted(args: &RunArgs, wanted: Wanted) -> Result<ResolvedRun, Failure> {
     let sampled = sampled(&args.profile)?;
     let (plan, target) = plan(args, &wanted, sampled.as_ref())?;
     let profile = with_cost(&args.profile, sampled, (&plan, &target))?;
@@ -122,6 +138,7 @@ fn run_of(
             tags,
             target,
             profile,
+            chaos: None,
             secrets,
             place: out.map_or(ResultPlace::Below(store.root), ResultPlace::Folder),
             history: Some(history),
@@ -173,7 +190,7 @@ fn plan(
         workload: wanted.workload.clone(),
         load: wanted.load.clone(),
         limits: Limits { window: *window, warmup: wanted.warmup, timeout },
-        observe: Observe { slice: slice(profile, *window), objectives },
+        observe: Observe { slice: slice(profile, *window), objectives, by_due: None },
         seed: wanted.seed,
     });
     Ok((plan.map_err(|why| usage(why.to_string()))?, target))

@@ -18,11 +18,12 @@ mod words;
 use source::{Offence, Source, TREE, list};
 
 /// Which of our crates a crate may depend on, for its tests too.
-const EDGES: [(&str, &[&str]); 27] = [
+const EDGES: [(&str, &[&str]); 28] = [
     ("uringbench-core", &[]),
     ("uringbench-ring", &[]),
     ("uringbench-engine", &["uringbench-core", "uringbench-ring"]),
     ("uringbench-machine", &["uringbench-core"]),
+    ("uringbench-faults", &["uringbench-core", "uringbench-machine"]),
     ("uringbench-perf", &[]),
     ("uringbench-document", &["uringbench-core"]),
     ("uringbench-decision", &["uringbench-core", "uringbench-document"]),
@@ -41,6 +42,7 @@ const EDGES: [(&str, &[&str]); 27] = [
             "uringbench-decision",
             "uringbench-document",
             "uringbench-engine",
+            "uringbench-faults",
             "uringbench-machine",
             "uringbench-profiler",
             "uringbench-reference",
@@ -69,6 +71,7 @@ const EDGES: [(&str, &[&str]); 27] = [
             "uringbench-core",
             "uringbench-decision",
             "uringbench-engine",
+            "uringbench-faults",
             "uringbench-machine",
             "uringbench-page",
             "uringbench-profiler",

@@ -14,7 +14,7 @@ use crate::plan::{CompiledScenario, DataSource};
 use crate::replay::{self, Tables};
 use crate::request::Server;
 use crate::text::{Names, Text, name_error};
-use crate::{Context, answer, data, generate, request};
+use crate::{Context, answer, data, faults, generate, request};
 
 /// The largest number of repetitions of a step; a larger one is a typing error.
 pub(crate) const REPEAT_MAX: u32 = 1_000_000;
@@ -70,7 +70,8 @@ pub(crate) fn plan(
         orders[table] = RowOrder::Replayed;
     }
     let Loaded { connections, load, users, replay, warmup, duration } = loaded;
-    let objectives = load::objectives(&given.slo, &flows, diagnostics);
+    let mut chaos = faults::chaos(given, diagnostics);
+    let objectives = load::objectives(&given.slo, &flows, &mut chaos, diagnostics);
     Some(CompiledScenario {
         target: written?,
         authority: server.authority,
@@ -91,6 +92,7 @@ pub(crate) fn plan(
         orders,
         captures,
         objectives,
+        chaos,
     })
 }
 

@@ -96,7 +96,7 @@ impl Document {
             git: parts.git,
             tags: parts.tags.to_vec(),
             verdict: verdict(parts.verdict),
-            slo: parts.slo.iter().map(slo).collect(),
+            slo: parts.slo.iter().map(SloHeld::of).collect(),
             plan,
             host,
             phases: phases(&record.windows),
@@ -121,6 +121,7 @@ impl Document {
             insights: Vec::new(),
             cost: parts.cost,
             soak: parts.soak,
+            chaos: None,
             timeline: parts.timeline,
             histograms: histograms(&record.times)?,
         })
@@ -208,15 +209,18 @@ fn verdict(verdict: &Verdict) -> VerdictGiven {
     }
 }
 
-fn slo(finding: &SloFinding) -> SloHeld {
-    SloHeld {
-        objective: finding.text.clone(),
-        measured: finding.measured.clone(),
-        met: match finding.met {
-            Met::Yes => Some(true),
-            Met::No => Some(false),
-            Met::Unknown => None,
-        },
+impl SloHeld {
+    /// An objective that was compared with what was measured.
+    pub fn of(finding: &SloFinding) -> Self {
+        Self {
+            objective: finding.text.clone(),
+            measured: finding.measured.clone(),
+            met: match finding.met {
+                Met::Yes => Some(true),
+                Met::No => Some(false),
+                Met::Unknown => None,
+            },
+        }
     }
 }
 
