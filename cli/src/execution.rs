@@ -26,7 +26,9 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
     }
     finished.stored.context("the result above is not stored")?;
     let faults = finished.document.chaos.iter().flat_map(|chaos| &chaos.faults);
-    if let Some((name, left)) = faults.into_iter().find_map(|it| Some((&it.name, it.left.as_ref()?))) {
+    if let Some((name, left)) =
+        faults.into_iter().find_map(|it| Some((&it.name, it.left.as_ref()?)))
+    {
         return Err(anyhow!("`{name}` is not undone: {left}").into());
     }
     match finished.halted {

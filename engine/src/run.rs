@@ -365,7 +365,8 @@ impl WorkerPool {
                 }
             })
             .collect();
-        let mut each = self.workers.iter().filter_map(|it| it.finished.as_ref()?.due_rows.as_deref());
+        let mut each =
+            self.workers.iter().filter_map(|it| it.finished.as_ref()?.due_rows.as_deref());
         let mut due_rows = each.next().cloned();
         if let Some(sum) = &mut due_rows {
             each.for_each(|rows| sum.merge(rows));

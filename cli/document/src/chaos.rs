@@ -211,7 +211,8 @@ impl FaultFigures {
         self.lost_s = figures.lost_seconds;
         self.budget_share = figures.budget_share;
         self.backlog_max = figures.backlog;
-        let bounded = figures.after_p99.filter(|(_, low, high)| low.is_finite() && high.is_finite());
+        let bounded =
+            figures.after_p99.filter(|(_, low, high)| low.is_finite() && high.is_finite());
         self.after_p99 = bounded.map(|(ratio, low, high)| [ratio, low, high]);
     }
 }

@@ -15,10 +15,10 @@ use uringbench_core::validity::{Reason, Severity};
 use uringbench_document::SloHeld;
 use uringbench_document::chaos::{ChaosFigures, FaultFigures};
 use uringbench_engine::Control;
+use uringbench_faults::proxy::{Proxy, ProxyControl};
 use uringbench_faults::{
     FaultRunner, FoundProcesses, InjectionReport, JournalError, ReadyFaults, Targets,
 };
-use uringbench_faults::proxy::{Proxy, ProxyControl};
 use uringbench_machine::processes;
 use uringbench_profiler::selector::{self, Selector};
 
@@ -195,8 +195,7 @@ impl ChaosRun {
             objectives.flat_map(|objective| objective.compare(injections, name_of)).collect();
         let faults = reports.iter().zip(&times).map(|(report, times)| self.figures(report, times));
         let held = objectives.iter().map(SloHeld::of).collect();
-        let figures =
-            ChaosFigures::of(analysis.as_ref(), self.plan.good, faults.collect(), held);
+        let figures = ChaosFigures::of(analysis.as_ref(), self.plan.good, faults.collect(), held);
         let reasons = reasons(analysis.as_ref(), &figures);
         ChaosResult { figures, objectives, reasons }
     }

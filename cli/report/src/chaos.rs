@@ -8,9 +8,9 @@ use uringbench_document::chaos::{ChaosFigures, FaultFigures};
 pub(crate) fn lines(chaos: &ChaosFigures) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     if let Some(before) = &chaos.baseline {
-        let good = chaos.good_ns.map_or_else(String::new, |good| {
-            format!("   good: ok within {}", Nanos(good))
-        });
+        let good = chaos
+            .good_ns
+            .map_or_else(String::new, |good| format!("   good: ok within {}", Nanos(good)));
         let unsteady = if before.unsteady { "   unsteady" } else { "" };
         lines.push((
             "before".to_owned(),
@@ -70,7 +70,8 @@ fn of_fault(fault: &FaultFigures, row: f64) -> Vec<(String, String)> {
     if fault.t_effective_s.is_none() {
         return lines;
     }
-    let impact = fault.impact_s.map_or_else(|| "none".to_owned(), |at| format!("after {}", seconds(at)));
+    let impact =
+        fault.impact_s.map_or_else(|| "none".to_owned(), |at| format!("after {}", seconds(at)));
     let fast = match (fault.fail_fast_s, fault.failed + fault.timed_out) {
         (Some(at), _) => format!("after {}", seconds(at)),
         (None, 0) => "nothing failed".to_owned(),
@@ -106,12 +107,18 @@ fn of_fault(fault: &FaultFigures, row: f64) -> Vec<(String, String)> {
     let first = fault.first_success_s.map_or_else(|| "none".to_owned(), seconds);
     lines.push(line(
         "recovery",
-        format!("first success {first}   {recovered}   backlog {} at most", Grouped(fault.backlog_max)),
+        format!(
+            "first success {first}   {recovered}   backlog {} at most",
+            Grouped(fault.backlog_max)
+        ),
     ));
     let after = fault.after_p99.map_or_else(String::new, |[ratio, low, high]| {
-        let is_same = low <= 1.0 && high >= 1.0;
-        let same = if is_same { "the same" } else { "changed" };
-        format!("   afterwards p99 {same} (×{ratio:.2} [{low:.2} to {high:.2}])")
+        let compared = match () {
+            () if low > 1.0 => "worse",
+            () if high < 1.0 => "better",
+            () => "the same",
+        };
+        format!("   afterwards p99 {compared} (×{ratio:.2} [{low:.2} to {high:.2}])")
     });
     lines.push(line(
         "cost",

@@ -185,7 +185,9 @@ fn kind(given: &Inject, plan: &ChaosPlan) -> Result<FaultKind, String> {
                 None | Some("KILL") => SIGKILL,
                 Some("TERM") => SIGTERM,
                 Some(other) => {
-                    return Err(format!("`{other}` is not a signal of a fault: write KILL or TERM"));
+                    return Err(format!(
+                        "`{other}` is not a signal of a fault: write KILL or TERM"
+                    ));
                 }
             };
             let is_ours = plan.processes.iter().any(|process| process.name == kill.process);

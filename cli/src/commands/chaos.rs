@@ -56,7 +56,11 @@ fn run(args: ChaosArgs) -> Result<Exit, Failure> {
     let control = Control::new();
     signals::forward_to(control.clone())?;
     let (folder, logs) = folders(&args)?;
-    let targets = ChaosTargets::start((&chaos.processes, &chaos.proxies), (folder, logs.path().into()), &control);
+    let targets = ChaosTargets::start(
+        (&chaos.processes, &chaos.proxies),
+        (folder, logs.path().into()),
+        &control,
+    );
     let targets = targets.map_err(anyhow::Error::new)?;
     let run = resolve::of_wanted(&args.run, wanted)?;
     let kept = vec![result_folder(&run.experiment), journal_folder(), std::env::temp_dir()];
@@ -120,7 +124,9 @@ fn leave_nothing() -> Result<(), Failure> {
         match left.undone {
             Ok(()) => console::note(&format!("undone: `{}` of an earlier run", left.name)),
             Err(why) => {
-                return Err(anyhow!("`{}` of an earlier run is still there: {why}", left.name).into());
+                return Err(
+                    anyhow!("`{}` of an earlier run is still there: {why}", left.name).into()
+                );
             }
         }
     }
@@ -141,7 +147,11 @@ fn undo() -> Result<Exit, Failure> {
     }
     console::print(&text)?;
     let left = all.iter().filter(|left| left.undone.is_err()).count();
-    if left > 0 { Err(anyhow!("{left} of {} faults are still there", all.len()).into()) } else { Ok(Exit::Success) }
+    if left > 0 {
+        Err(anyhow!("{left} of {} faults are still there", all.len()).into())
+    } else {
+        Ok(Exit::Success)
+    }
 }
 
 fn print_check(file: &Path) -> Result<Exit, Failure> {
@@ -172,7 +182,10 @@ fn print_check(file: &Path) -> Result<Exit, Failure> {
             String::new()
         };
         let (name, kind) = (&fault.name, fault.kind.key());
-        text.push_str(&format!("{:>9}{length}  {name}: {kind}: {done}\n", injection.at.to_string()));
+        text.push_str(&format!(
+            "{:>9}{length}  {name}: {kind}: {done}\n",
+            injection.at.to_string()
+        ));
     }
     console::print(&text)?;
     if refused > 0 {

@@ -169,11 +169,9 @@ pub(crate) fn prepare(kind: &FaultKind, targets: &dyn Targets) -> Result<Prepare
         FaultKind::Burn { threads, cpus } => burn(*threads, cpus, &targets.kept_cpus())?,
         FaultKind::Fds { process, spare } => files(&found(targets, process)?, *spare)?,
         FaultKind::DiskFull { folder, leave } => fill(folder, *leave, &targets.kept_folders())?,
-        FaultKind::Exec { start, verify, stop } => Prepared::Exec {
-            start: start.clone(),
-            verify: verify.clone(),
-            stop: stop.clone(),
-        },
+        FaultKind::Exec { start, verify, stop } => {
+            Prepared::Exec { start: start.clone(), verify: verify.clone(), stop: stop.clone() }
+        }
         FaultKind::Proxy { proxy, direction, toxic } => {
             let none = || format!("there is no [[proxy]] `{proxy}`: add it to the file");
             let control = targets.proxy(proxy).ok_or_else(none)?;
@@ -264,8 +262,7 @@ fn cpu_limit(folder: &Path, cpus: f64) -> Result<Prepared, String> {
 
 fn memory_limit(folder: &Path, bytes: u64) -> Result<Prepared, String> {
     let unified = folder.join("memory.max");
-    let file =
-        if unified.is_file() { unified } else { folder.join("memory.limit_in_bytes") };
+    let file = if unified.is_file() { unified } else { folder.join("memory.limit_in_bytes") };
     let old = read(&file)?;
     // The kernel rounds down to whole pages.
     Ok(Prepared::Write { file, old, new: (bytes / 4_096 * 4_096).to_string() })
@@ -425,14 +422,17 @@ impl Prepared {
             Self::Toxic { control, .. } => control.is_seen(),
             Self::Stop(processes) => processes.iter().all(|it| it.is_stopped() || !it.is_there()),
             Self::Kill { processes, .. } => processes.iter().all(|process| !process.is_there()),
-            Self::Write { file, old, .. } => match file.file_name().and_then(|name| name.to_str()) {
-                Some("freezer.state") => read(file).is_ok_and(|now| now == "FROZEN"),
-                Some("cgroup.freeze") => {
-                    let events = read(&file.with_file_name("cgroup.events")).unwrap_or_default();
-                    events.lines().any(|line| line == "frozen 1")
+            Self::Write { file, old, .. } => {
+                match file.file_name().and_then(|name| name.to_str()) {
+                    Some("freezer.state") => read(file).is_ok_and(|now| now == "FROZEN"),
+                    Some("cgroup.freeze") => {
+                        let events =
+                            read(&file.with_file_name("cgroup.events")).unwrap_or_default();
+                        events.lines().any(|line| line == "frozen 1")
+                    }
+                    _ => read(file).is_ok_and(|now| now != *old),
                 }
-                _ => read(file).is_ok_and(|now| now != *old),
-            },
+            }
             Self::Files(limits) => limits.iter().all(|(process, _, _, new)| {
                 let pid = Pid::from_raw(process.pid.cast_signed());
                 let limit = pid.and_then(|pid| soft_limit(pid).ok());

@@ -219,7 +219,8 @@ impl Follower {
         self.reports[number].done = prepared.seen();
         let undo = prepared.undo();
         let others = self.journal.others();
-        if let Some(other) = others.iter().find(|it| undo.iter().any(|ours| ours.touches(&it.undo))) {
+        if let Some(other) = others.iter().find(|it| undo.iter().any(|ours| ours.touches(&it.undo)))
+        {
             let name = &other.name;
             return Err(BeginError(format!("another run has the same target, for `{name}`")));
         }

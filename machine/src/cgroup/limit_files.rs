@@ -38,9 +38,8 @@ mod tests {
     fn both_versions_have_limits_and_the_root_has_none() {
         let mount = tempfile::tempdir().expect("a folder");
         let mount = mount.path();
-        let of = |text: &str, controller| {
-            limits_below(mount, &Memberships(text.to_owned()), controller)
-        };
+        let of =
+            |text: &str, controller| limits_below(mount, &Memberships(text.to_owned()), controller);
         let folder = mount.join("memory/app");
         fs::create_dir_all(&folder).expect("a folder");
         fs::write(folder.join("memory.limit_in_bytes"), "9").expect("a file");

@@ -301,7 +301,7 @@ fn whole_rows(from: Nanos, to: Nanos, width: Nanos) -> Range<usize> {
 }
 
 /// Whether the second half of these rows has another response time than the first: the medians of
-/// their p50 differ by more than the resolution of rows, and the share of bad requests too.
+/// their p50 differ by over a quarter and a millisecond, or the shares of bad requests by over 5 %.
 fn is_unsteady(rows: &[DueRow]) -> bool {
     let (first, second) = rows.split_at(rows.len() / 2);
     let middle = |half: &[DueRow]| {
@@ -314,6 +314,7 @@ fn is_unsteady(rows: &[DueRow]) -> bool {
         bad as f64 / due.max(1) as f64
     };
     let (one, other) = (middle(first), middle(second));
-    let is_slower = (one - other).abs() > 0.25 * one.max(other);
+    let by = (one - other).abs();
+    let is_slower = by > 0.25 * one.max(other) && by > Nanos::MILLISECOND.0 as f64;
     is_slower || (share(first) - share(second)).abs() > UNSTEADY
 }

@@ -55,9 +55,8 @@ impl Baseline {
     pub fn lateness(&self, bad: &[u64]) -> f64 {
         let starts = 0..(bad.len() + 1).saturating_sub(ROWS_SEEN + LATE_ROWS);
         let count = starts.len().max(1) as f64;
-        let is_late = |start: &usize| {
-            self.recovery(bad, *start).is_none_or(|at| at > start + LATE_ROWS)
-        };
+        let is_late =
+            |start: &usize| self.recovery(bad, *start).is_none_or(|at| at > start + LATE_ROWS);
         starts.filter(is_late).count() as f64 / count
     }
 
@@ -65,9 +64,8 @@ impl Baseline {
     pub fn impact(&self, bad: &[u64], rows: Range<usize>) -> Option<usize> {
         let end = rows.end.min(bad.len());
         let starts = rows.start..(end + 1).saturating_sub(IMPACT_ROWS);
-        let is_worse = |start: &usize| {
-            bad[*start..start + IMPACT_ROWS].iter().all(|count| *count > self.most)
-        };
+        let is_worse =
+            |start: &usize| bad[*start..start + IMPACT_ROWS].iter().all(|count| *count > self.most);
         starts.into_iter().find(is_worse)
     }
 

@@ -130,9 +130,9 @@ impl Term {
             Value::Known(known) => (1, *known),
             Value::Unknown => (0, 0.0),
         };
-        let worst = values.iter().max_by(|a, b| {
-            rank(a).partial_cmp(&rank(b)).unwrap_or(std::cmp::Ordering::Equal)
-        });
+        let worst = values
+            .iter()
+            .max_by(|a, b| rank(a).partial_cmp(&rank(b)).unwrap_or(std::cmp::Ordering::Equal));
         let measured = match worst {
             Some(Value::Known(value)) => self.shown(*value),
             Some(Value::AtLeast(value)) => format!("more than {}", self.shown(*value)),
@@ -147,9 +147,8 @@ impl Term {
     }
 
     fn value(self, of: &InjectionFigures) -> Value {
-        let known = |value: Option<u64>| {
-            value.map_or(Value::Unknown, |value| Value::Known(value as f64))
-        };
+        let known =
+            |value: Option<u64>| value.map_or(Value::Unknown, |value| Value::Known(value as f64));
         match self.figure {
             Figure::Recover => match of.recover {
                 Some(recover) => Value::Known(recover.0 as f64),

@@ -157,7 +157,8 @@ fn schedules_that_contradict_themselves_are_refused() {
 #[test]
 fn objectives_are_compared_with_the_worst_injection() {
     let mut injections = paused(0.5, 2.0, 45).analysis(Nanos::from_millis(3)).injections;
-    injections.push(InjectionFigures { recover: Some(Nanos::from_secs(9)), ..injections[0].clone() });
+    injections
+        .push(InjectionFigures { recover: Some(Nanos::from_secs(9)), ..injections[0].clone() });
     let met = |text: &str| {
         let objective: ChaosObjective = text.parse().expect("an objective");
         let findings = objective.compare(&injections, |_| "pause");

@@ -81,10 +81,7 @@ impl Way {
 
 /// Nothing can be read or written now: also while a connection is being made.
 fn is_patient(why: &io::Error) -> bool {
-    matches!(
-        why.kind(),
-        ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::NotConnected
-    )
+    matches!(why.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::NotConnected)
 }
 
 impl ProxiedConnection {
@@ -153,7 +150,8 @@ impl ProxiedConnection {
         let turned = up
             .turn((&self.client, &self.server), client, upstream, now)
             .and_then(|()| down.turn((&self.server, &self.client), server, downstream, now));
-        let is_limited = |way: &Way, toxic| way.is_done && matches!(toxic, Some(Toxic::LimitData { .. }));
+        let is_limited =
+            |way: &Way, toxic| way.is_done && matches!(toxic, Some(Toxic::LimitData { .. }));
         if turned.is_err() {
             self.is_open = false;
             self.end_hard();
