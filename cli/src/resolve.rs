@@ -107,6 +107,11 @@ fn again(args: &RunArgs, run: &str) -> Result<ResolvedRun, Failure> {
     let path = StorePlace::of(&args.history.store)?.run(run);
     let path = path.map_err(|why| usage(format!("--again: {why}")))?;
     let Repeated { plan, name, secrets } = repeat::plan(args, &path)?;
+    if plan.observe.by_due.is_some() {
+        return Err(usage(
+            "--again: that run had faults, which are not stored: run `uringbench chaos` again",
+        ));
+    }
     Url::parse(&plan.target.url).map_err(Failure::Usage)?;
     let sampled = sampled(&args.profile)?;
     let count = plan.connections();

@@ -1,11 +1,11 @@
-//! Checks `chaos`, `[[process]]`, `[[proxy]]` and `[[fault]]` and converts them; and the short form of a fault on
-//! the command line.
+//! Checks `chaos`, `[[process]]`, `[[proxy]]` and `[[fault]]` and converts them; and the short form
+//! of a fault on the command line.
 
 use std::net::SocketAddr;
 
 use uringbench_core::chaos::{
-    ChaosObjective, ChaosPlan, Direction, FaultKind, PlannedFault, PlannedProcess, PlannedProxy,
-    Toxic,
+    ChaosObjective, ChaosPlan, FaultKind, PlannedFault, PlannedProcess, PlannedProxy,
+    ProxyDirection, Toxic,
 };
 use uringbench_core::time::Nanos;
 use uringbench_core::units;
@@ -244,7 +244,7 @@ fn of_proxy(given: Inject, plan: &ChaosPlan) -> Result<FaultKind, String> {
     let (proxy, way, toxic) = match given {
         Inject::Delay(it) => {
             let jitter = it.jitter.map_or(Nanos::ZERO, |span| span.0);
-            (it.proxy, it.direction, Toxic::Latency { delay: it.delay.0, jitter })
+            (it.proxy, it.direction, Toxic::Delay { delay: it.delay.0, jitter })
         }
         Inject::Bandwidth(it) => {
             let rate = it.rate.0.milli() / 1_000;
@@ -272,9 +272,9 @@ fn of_proxy(given: Inject, plan: &ChaosPlan) -> Result<FaultKind, String> {
         return Err(format!("there is no proxy `{proxy}`{near}: add [[proxy]] with this name"));
     }
     let direction = match way {
-        Way::Upstream => Direction::Upstream,
-        Way::Downstream => Direction::Downstream,
-        Way::Both => Direction::Both,
+        Way::Upstream => ProxyDirection::Upstream,
+        Way::Downstream => ProxyDirection::Downstream,
+        Way::Both => ProxyDirection::Both,
     };
     Ok(FaultKind::Proxy { proxy, direction, toxic })
 }

@@ -13,7 +13,7 @@ use rustix::fs::{FallocateFlags, Mode, OFlags, fallocate, fstatvfs, open, stat};
 use rustix::io::Errno;
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
-use uringbench_core::chaos::{Direction, FaultKind, Toxic};
+use uringbench_core::chaos::{FaultKind, ProxyDirection, Toxic};
 use uringbench_core::summary::plural;
 use uringbench_machine::cgroup;
 
@@ -83,7 +83,7 @@ pub(crate) enum Prepared {
     Burn { cpus: Vec<usize> },
     Exec { start: String, verify: Option<String>, stop: String },
     Kill { processes: Vec<ProcessId>, signal: Signal },
-    Toxic { control: Arc<ProxyControl>, toxic: Toxic, direction: Direction },
+    Toxic { control: Arc<ProxyControl>, toxic: Toxic, direction: ProxyDirection },
 }
 
 /// What keeps a fault there as long as this process has it.
@@ -92,7 +92,7 @@ pub(crate) enum Held {
     Nothing,
     /// A file without a name, which takes the space of a file system.
     File(#[expect(dead_code, reason = "its end is the undo")] OwnedFd),
-    Burning(#[expect(dead_code, reason = "its end is the undo")] Burning),
+    Burning(#[cfg_attr(not(test), expect(dead_code, reason = "its end is the undo"))] Burning),
     /// A proxy with a toxic.
     Toxic(#[expect(dead_code, reason = "its end is the undo")] ActiveToxic),
 }
@@ -499,3 +499,6 @@ fn take_space(file: &OwnedFd, leave: u64) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

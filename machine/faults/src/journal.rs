@@ -27,7 +27,10 @@ pub enum JournalError {
         cause: io::Error,
     },
     /// The folder is open to others.
-    #[error("{} belongs to or is open to other users: remove it, or set XDG_RUNTIME_DIR", .0.display())]
+    #[error(
+        "{} belongs to or is open to other users: remove it, or set XDG_RUNTIME_DIR",
+        .0.display()
+    )]
     NotOurs(PathBuf),
 }
 
@@ -81,8 +84,10 @@ pub struct LeftUndo {
 
 /// The folder of the journals: in `$XDG_RUNTIME_DIR`, or in the folder of temporary files.
 pub fn journal_folder() -> PathBuf {
-    match std::env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty()) {
-        Some(folder) => PathBuf::from(folder).join("uringbench-chaos"),
+    let folder = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    // By the rules of XDG a relative one does not count.
+    match folder.filter(|folder| folder.is_absolute()) {
+        Some(folder) => folder.join("uringbench-chaos"),
         None => {
             let user = rustix::process::geteuid().as_raw();
             std::env::temp_dir().join(format!("uringbench-chaos-{user}"))

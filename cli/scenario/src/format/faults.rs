@@ -1,4 +1,5 @@
-//! The fields of `chaos`, `[[process]]`, `[[proxy]]` and `[[fault]]`, for serde and for the JSON Schema.
+//! The fields of `chaos`, `[[process]]`, `[[proxy]]` and `[[fault]]`, for serde and for the JSON
+//! Schema.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

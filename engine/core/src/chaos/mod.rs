@@ -16,7 +16,7 @@ pub use due_rows::{DueRow, DueRows, ROW};
 pub use figures::{ChaosAnalysis, ChaosInput, InjectionFigures, InjectionTimes};
 pub use objective::{ChaosObjective, ChaosObjectiveError};
 pub use plan::{
-    ChaosPlan, Direction, FaultKind, PlannedFault, PlannedProcess, PlannedProxy, Toxic,
+    ChaosPlan, FaultKind, PlannedFault, PlannedProcess, PlannedProxy, ProxyDirection, Toxic,
 };
 pub use schedule::{ChaosPlanError, Injection};
 

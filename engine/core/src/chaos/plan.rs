@@ -136,7 +136,7 @@ pub enum FaultKind {
         /// Which.
         proxy: String,
         /// In which direction.
-        direction: Direction,
+        direction: ProxyDirection,
         /// How.
         toxic: Toxic,
     },
@@ -144,7 +144,7 @@ pub enum FaultKind {
 
 /// A direction through a proxy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Direction {
+pub enum ProxyDirection {
     /// From the client to the server.
     Upstream,
     /// From the server to the client.
@@ -158,7 +158,7 @@ pub enum Direction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Toxic {
     /// Bytes arrive later by `delay`, and by up to `jitter` more or less at random.
-    Latency {
+    Delay {
         /// The mean.
         delay: Nanos,
         /// The most that is added or taken away.
@@ -194,7 +194,7 @@ pub enum Toxic {
     Down,
 }
 
-impl Direction {
+impl ProxyDirection {
     /// The word for it in scenario files.
     pub const fn key(self) -> &'static str {
         match self {
@@ -247,7 +247,7 @@ impl Toxic {
     /// The word for it in scenario files and documents.
     pub const fn key(self) -> &'static str {
         match self {
-            Self::Latency { .. } => "latency",
+            Self::Delay { .. } => "latency",
             Self::Bandwidth { .. } => "bandwidth",
             Self::Timeout => "timeout",
             Self::ResetPeer => "reset_peer",

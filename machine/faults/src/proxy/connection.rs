@@ -8,7 +8,7 @@ use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_linger;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
-use uringbench_core::chaos::{Direction, Toxic};
+use uringbench_core::chaos::{ProxyDirection, Toxic};
 
 use super::pipe::{Pipe, Step};
 
@@ -127,26 +127,27 @@ impl ProxiedConnection {
     }
 
     /// When something is due, in nanoseconds; `u64::MAX` if nothing is.
-    pub(super) fn wakes_at(&self, toxic: Option<(Toxic, Direction)>, now: u64) -> u64 {
+    pub(super) fn wakes_at(&self, toxic: Option<(Toxic, ProxyDirection)>, now: u64) -> u64 {
         let of = |way: &Way, direction| match way.pipe.poll(now, of_direction(toxic, direction)) {
             _ if way.is_done || way.is_blocked => u64::MAX,
             Step::Wait(until) => until,
             Step::Idle => u64::MAX,
             Step::Release(_) | Step::Close | Step::Reset => now,
         };
-        of(&self.ways[0], Direction::Upstream).min(of(&self.ways[1], Direction::Downstream))
+        of(&self.ways[0], ProxyDirection::Upstream)
+            .min(of(&self.ways[1], ProxyDirection::Downstream))
     }
 
     /// One turn, with what may be read of the client's and the server's side.
     pub(super) fn turn(
         &mut self,
         (client, server): (bool, bool),
-        toxic: Option<(Toxic, Direction)>,
+        toxic: Option<(Toxic, ProxyDirection)>,
         now: u64,
     ) {
         let [up, down] = &mut self.ways;
-        let upstream = of_direction(toxic, Direction::Upstream);
-        let downstream = of_direction(toxic, Direction::Downstream);
+        let upstream = of_direction(toxic, ProxyDirection::Upstream);
+        let downstream = of_direction(toxic, ProxyDirection::Downstream);
         let turned = up
             .turn((&self.client, &self.server), client, upstream, now)
             .and_then(|()| down.turn((&self.server, &self.client), server, downstream, now));
@@ -176,6 +177,9 @@ impl ProxiedConnection {
     }
 }
 
-fn of_direction(toxic: Option<(Toxic, Direction)>, direction: Direction) -> Option<Toxic> {
-    toxic.filter(|(_, of)| *of == Direction::Both || *of == direction).map(|(toxic, _)| toxic)
+fn of_direction(
+    toxic: Option<(Toxic, ProxyDirection)>,
+    direction: ProxyDirection,
+) -> Option<Toxic> {
+    toxic.filter(|(_, of)| *of == ProxyDirection::Both || *of == direction).map(|(toxic, _)| toxic)
 }

@@ -18,7 +18,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use uringbench_core::chaos::{Direction, PlannedProxy, Toxic};
+use uringbench_core::chaos::{PlannedProxy, ProxyDirection, Toxic};
 
 use self::connection::ProxiedConnection;
 use crate::now;
@@ -40,7 +40,7 @@ pub struct Proxy {
 /// What a proxy does now, and to what.
 #[derive(Debug)]
 pub struct ProxyControl {
-    toxic: Mutex<Option<(Toxic, Direction)>>,
+    toxic: Mutex<Option<(Toxic, ProxyDirection)>>,
     /// Grows with each change.
     number: AtomicU64,
     /// The change that the proxy follows.
@@ -51,7 +51,7 @@ pub struct ProxyControl {
 
 impl ProxyControl {
     /// From now on do this, or nothing.
-    pub(crate) fn set(&self, toxic: Option<(Toxic, Direction)>) {
+    pub(crate) fn set(&self, toxic: Option<(Toxic, ProxyDirection)>) {
         *self.toxic.lock().unwrap_or_else(PoisonError::into_inner) = toxic;
         self.number.fetch_add(1, Ordering::Release);
         self.wake();
@@ -144,7 +144,7 @@ struct Turning {
     listener: Option<TcpListener>,
     connections: Vec<ProxiedConnection>,
     number: u64,
-    toxic: Option<(Toxic, Direction)>,
+    toxic: Option<(Toxic, ProxyDirection)>,
     accepted: u64,
 }
 
@@ -202,7 +202,7 @@ impl Turning {
             until = present + RETRY_NS;
         }
         // Where in `fds` both sides of each connection are. One without interest is left out: its
-        // end would be reported again and again, before it can be passed on.
+        // end would be reported without pause, before it can be passed on.
         let mut places = Vec::with_capacity(self.connections.len());
         for connection in &self.connections {
             let sides = [connection.client().as_fd(), connection.server().as_fd()];
@@ -292,12 +292,12 @@ mod tests {
         let (proxy, address) = echo();
         let control = proxy.control();
         let set = |toxic: Option<Toxic>| {
-            control.set(toxic.map(|toxic| (toxic, Direction::Both)));
+            control.set(toxic.map(|toxic| (toxic, ProxyDirection::Both)));
             control.await_seen();
         };
         let mut stream = TcpStream::connect(address).expect("it accepts");
         ask(&mut stream).expect("an answer");
-        set(Some(Toxic::Latency { delay: Nanos::from_millis(30), jitter: Nanos::ZERO }));
+        set(Some(Toxic::Delay { delay: Nanos::from_millis(30), jitter: Nanos::ZERO }));
         assert!(ask(&mut stream).expect("an answer") >= Duration::from_millis(60));
         set(Some(Toxic::Timeout));
         stream.set_read_timeout(Some(Duration::from_millis(50))).expect("it is set");

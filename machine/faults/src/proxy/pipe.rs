@@ -70,7 +70,7 @@ impl Pipe {
     /// Bytes arrived.
     pub(crate) fn feed(&mut self, now: u64, bytes: &[u8], toxic: Option<Toxic>) {
         let at = match toxic {
-            Some(Toxic::Latency { delay, jitter }) => {
+            Some(Toxic::Delay { delay, jitter }) => {
                 let offset = (2.0 * self.random.unit() - 1.0) * jitter.0 as f64;
                 now + delay.0.saturating_add_signed(offset as i64)
             }
@@ -188,7 +188,7 @@ mod tests {
         let span = Nanos::from_millis;
         let toxics = [
             None,
-            Some(Toxic::Latency { delay: span(20), jitter: span(5) }),
+            Some(Toxic::Delay { delay: span(20), jitter: span(5) }),
             Some(Toxic::Bandwidth { rate: 10_000 }),
             Some(Toxic::Slicer { size: 3, delay: Nanos(1_000) }),
             Some(Toxic::SlowClose { delay: span(9) }),
@@ -198,7 +198,7 @@ mod tests {
             assert_eq!(joined(&out), all, "{toxic:?}");
             assert!(out.windows(2).all(|pair| pair[0].0 <= pair[1].0), "{toxic:?}");
         }
-        let late = run(&borrowed, Some(Toxic::Latency { delay: span(20), jitter: span(5) }));
+        let late = run(&borrowed, Some(Toxic::Delay { delay: span(20), jitter: span(5) }));
         let of_input = borrowed.iter().map(|(at, _)| at);
         assert!(late.iter().zip(of_input).all(|((at, _), fed)| *at >= fed + 15 * MS));
     }
