@@ -6,6 +6,7 @@ use uringbench_core::outcome::Outcome;
 use uringbench_core::time::Nanos;
 
 use crate::run::SloHeld;
+use crate::target::Interval95;
 
 /// The value of `chaos.version`.
 pub const CHAOS_VERSION: u32 = 1;
@@ -105,7 +106,7 @@ pub struct FaultFigures {
     pub backlog_max: u64,
     /// The p99 afterwards as a multiple of that before, with its 95 % interval; `null` without
     /// enough rows.
-    pub after_p99: Option<[f64; 3]>,
+    pub after_p99: Option<Interval95>,
     /// Whether it was seen to be gone.
     pub undone: bool,
     /// Why it did not work.
@@ -211,8 +212,11 @@ impl FaultFigures {
         self.lost_s = figures.lost_seconds;
         self.budget_share = figures.budget_share;
         self.backlog_max = figures.backlog;
-        let bounded =
-            figures.after_p99.filter(|(_, low, high)| low.is_finite() && high.is_finite());
-        self.after_p99 = bounded.map(|(ratio, low, high)| [ratio, low, high]);
+        let end = |end: f64| end.is_finite().then_some(end);
+        self.after_p99 = figures.after_p99.map(|(value, low, high)| Interval95 {
+            value,
+            ci_low: end(low),
+            ci_high: end(high),
+        });
     }
 }

@@ -70,6 +70,15 @@ fn of_fault(fault: &FaultFigures, row: f64) -> Vec<(String, String)> {
     if fault.t_effective_s.is_none() {
         return lines;
     }
+    lines.extend(while_there(fault));
+    lines.extend(afterwards(fault, row));
+    lines
+}
+
+/// How the requests fared that were due while it was there.
+fn while_there(fault: &FaultFigures) -> Vec<(String, String)> {
+    let line = |name: &str, text: String| (name.to_owned(), text);
+    let mut lines = Vec::new();
     let impact =
         fault.impact_s.map_or_else(|| "none".to_owned(), |at| format!("after {}", seconds(at)));
     let fast = match (fault.fail_fast_s, fault.failed + fault.timed_out) {
@@ -97,6 +106,13 @@ fn of_fault(fault: &FaultFigures, row: f64) -> Vec<(String, String)> {
             nanos(fault.response_p99_ns),
         ),
     ));
+    lines
+}
+
+/// How the target recovered, and what that cost.
+fn afterwards(fault: &FaultFigures, row: f64) -> Vec<(String, String)> {
+    let line = |name: &str, text: String| (name.to_owned(), text);
+    let mut lines = Vec::new();
     let recovered = match (fault.recover_s, fault.censored_at_s) {
         (Some(after), _) => {
             format!("recovered {} after the end (± {})", seconds(after), seconds(row))
@@ -112,7 +128,9 @@ fn of_fault(fault: &FaultFigures, row: f64) -> Vec<(String, String)> {
             Grouped(fault.backlog_max)
         ),
     ));
-    let after = fault.after_p99.map_or_else(String::new, |[ratio, low, high]| {
+    let after = fault.after_p99.map_or_else(String::new, |after| {
+        let ratio = after.value;
+        let (low, high) = (after.ci_low.unwrap_or(0.0), after.ci_high.unwrap_or(f64::INFINITY));
         let compared = match () {
             () if low > 1.0 => "worse",
             () if high < 1.0 => "better",

@@ -14,7 +14,7 @@ use crate::plan::{CompiledScenario, DataSource};
 use crate::replay::{self, Tables};
 use crate::request::Server;
 use crate::text::{Names, Text, name_error};
-use crate::{Context, answer, data, faults, generate, request};
+use crate::{Context, answer, data, generate, request};
 
 /// The largest number of repetitions of a step; a larger one is a typing error.
 pub(crate) const REPEAT_MAX: u32 = 1_000_000;
@@ -32,8 +32,8 @@ pub(crate) fn plan(
     let Data { described, tables, mut orders, sources } = tables(given, context, diagnostics);
     let names = Names { env: context.env, tables: &described, captures: Vec::new() };
     let target = FieldPath::top("target");
-    let written =
-        context.target.map_or_else(|| own_target(&given.target, &names), |url| Ok(url.to_owned()));
+    let own = || own_target(&given.target, &names);
+    let written = context.target.map_or_else(own, |url| Ok(url.to_owned()));
     let written = diagnostics.take(&target, written);
     let authority =
         written.as_ref().and_then(|url| diagnostics.take(&target, (context.authority)(url)));
@@ -70,8 +70,7 @@ pub(crate) fn plan(
         orders[table] = RowOrder::Replayed;
     }
     let Loaded { connections, load, users, replay, warmup, duration } = loaded;
-    let mut chaos = faults::chaos(given, diagnostics);
-    let objectives = load::objectives(&given.slo, &flows, &mut chaos, diagnostics);
+    let (objectives, chaos) = load::objectives(given, &flows, diagnostics);
     Some(CompiledScenario {
         target: written?,
         authority: server.authority,

@@ -128,16 +128,16 @@ fn course(first: Rate, stages: &[format::Stage], diagnostics: &mut Diagnostics<'
     Course::Segments(segments)
 }
 
-/// Converts `[[slo]]`.
+/// Converts `[[slo]]`, and what fails during the run, to which some objectives apply.
 pub(crate) fn objectives(
-    given: &[format::Slo],
+    given: &format::Scenario,
     flows: &[Flow],
-    chaos: &mut ChaosPlan,
     diagnostics: &mut Diagnostics<'_>,
-) -> Vec<plan::Objective> {
+) -> (Vec<plan::Objective>, ChaosPlan) {
+    let mut chaos = faults::chaos(given, diagnostics);
     let is_whole = diagnostics.is_empty();
     let mut objectives = Vec::new();
-    for (at, slo) in given.iter().enumerate() {
+    for (at, slo) in given.slo.iter().enumerate() {
         let place = FieldPath::top("slo").index(at);
         if slo.fault.is_some() {
             let objective = faults::objective(slo, &place, &chaos.faults, diagnostics);
@@ -172,5 +172,5 @@ pub(crate) fn objectives(
             objectives.push(plan::Objective { limit, flow: flow.flatten(), step: step.flatten() });
         }
     }
-    objectives
+    (objectives, chaos)
 }

@@ -3,8 +3,8 @@
 //! What the kernel ends with this process (threads, unlinked files, proxies) needs no undo. For the
 //! rest, `journal` has the undo on disk before the fault is there; `watchdog` is a process beside
 //! this one that undoes when this one is gone or hangs; and `undo_left` does it later.
-//! Every undo is verified. Which faults there are and when is the plan's (`uringbench_core::chaos`);
-//! `runner` follows it.
+//! Every undo is verified. Which faults there are, and when, is up to the plan
+//! (`uringbench_core::chaos`); `runner` follows it.
 
 mod active;
 mod commands;
