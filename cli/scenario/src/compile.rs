@@ -30,7 +30,7 @@ pub(crate) fn plan(
 ) -> Option<CompiledScenario> {
     let mut loaded = load::load(&given.load, diagnostics);
     let Data { described, tables, mut orders, sources } = tables(given, context, diagnostics);
-    let names = Names { env: context.env, tables: &described, captures: Vec::new() };
+    let mut names = Names { env: context.env, tables: &described, captures: Vec::new() };
     let target = FieldPath::top("target");
     let own = || own_target(&given.target, &names);
     let written = context.target.map_or_else(own, |url| Ok(url.to_owned()));
@@ -48,7 +48,6 @@ pub(crate) fn plan(
         captures: Vec::new(),
         diagnostics,
     };
-    let mut names = names;
     let on_start =
         compiler.flow("on_start", 1, &given.on_start, &FieldPath::top("on_start"), &mut names);
     let mut flows: Vec<Flow> = Vec::new();
