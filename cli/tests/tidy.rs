@@ -62,6 +62,7 @@ const EDGES: [(&str, &[&str]); 28] = [
     ("uringbench-import-fuzz", &["uringbench-import"]),
     ("uringbench-scenario-fuzz", &["uringbench-scenario"]),
     ("taskflow-actix", &[]),
+    ("taskflow-bench", &["uringbench-app"]),
     ("taskflow-windjammer", &[]),
     (
         "uringbench",
