@@ -6,6 +6,7 @@
 mod ab;
 mod alerts;
 mod capacity;
+mod chaos;
 mod compare;
 mod connection;
 mod history;
@@ -39,6 +40,7 @@ use crate::units;
 pub(crate) use ab::{AbArgs, NoiseArgs, SideArgs};
 pub(crate) use alerts::{AlertsArgs, AlertsCommand};
 pub(crate) use capacity::{CapacityArgs, Over};
+pub(crate) use chaos::{ChaosArgs, ChaosCommand};
 pub(crate) use compare::{
     BaselineArgs, BaselineCommand, CompareArgs, FormArgs, GateArgs, LimitArgs,
 };
@@ -225,6 +227,12 @@ pub(crate) enum Command {
         after_help = capacity::EXAMPLES
     )]
     Capacity(Box<CapacityArgs>),
+    /// Load a target while something fails, and report how it recovers
+    #[command(
+        override_usage = chaos::USAGE, after_help = chaos::EXAMPLES,
+        args_conflicts_with_subcommands = true
+    )]
+    Chaos(Box<ChaosArgs>),
     /// Start several servers in turn and measure all of them with the same scenarios
     #[command(
         override_usage = suite::USAGE, after_help = suite::EXAMPLES,

@@ -26,6 +26,12 @@ pub(crate) fn execute(run: &ResolvedRun, control: &Control) -> Result<Exit, Fail
         console::note(&format!("uringbench: {why}"));
     }
     finished.stored.context("the result above is not stored")?;
+    let faults = finished.document.chaos.iter().flat_map(|chaos| &chaos.faults);
+    if let Some((name, left)) =
+        faults.into_iter().find_map(|it| Some((&it.name, it.left.as_ref()?)))
+    {
+        return Err(anyhow!("`{name}` is not undone: {left}").into());
+    }
     match finished.halted {
         None => Ok(exit),
         Some(why) => {

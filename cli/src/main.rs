@@ -51,6 +51,7 @@ fn run() -> Result<Exit, Failure> {
         Typed::Command(Command::Profile(args)) => commands::profile::execute(*args),
         Typed::Command(Command::Soak(args)) => commands::soak::execute(*args),
         Typed::Command(Command::Capacity(args)) => commands::capacity::execute(*args),
+        Typed::Command(Command::Chaos(args)) => commands::chaos::execute(*args),
         Typed::Command(Command::Suite(args)) => commands::suite::execute(*args),
         Typed::Command(Command::Report(args)) => commands::report::execute(&args),
         Typed::Command(Command::Alerts(args)) => commands::alerts::execute(&args),

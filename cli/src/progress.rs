@@ -40,7 +40,9 @@ impl ExperimentObserver for ShownProgress {
     fn note(&mut self, note: &RunNote) {
         match note {
             RunNote::OverEpoll => console::note(&note.to_string()),
-            RunNote::PortsWanting(_) => console::note(&format!("uringbench: {note}")),
+            RunNote::PortsWanting(_) | RunNote::NoFaults(_) => {
+                console::note(&format!("uringbench: {note}"));
+            }
             // The result counts them as well.
             RunNote::ConnectionsMissing { .. } if self.0 == Display::Hidden => {}
             RunNote::ConnectionsMissing { .. } => console::note(&note.to_string()),

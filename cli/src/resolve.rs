@@ -75,11 +75,27 @@ pub(crate) fn resolve(args: &RunArgs) -> Result<ResolvedRun, Failure> {
     if let Some(run) = &args.again {
         return again(args, run);
     }
+    let wanted = wanted(args)?;
+    if !wanted.chaos.faults.is_empty() {
+        return Err(usage(format!(
+            "{0} has faults, which only `uringbench chaos {0}` injects",
+            wanted.method
+        )));
+    }
+    of_wanted(args, wanted)
+}
+
+/// The run that was typed, or is in the scenario's file.
+pub(crate) fn wanted(args: &RunArgs) -> Result<Wanted, Failure> {
     let url = args.url.as_deref().ok_or_else(|| usage(NO_URL))?;
-    let wanted = match scenario::named(url) {
-        Some(file) => scenario::wanted(args, &file)?,
-        None => single::wanted(args, url)?,
-    };
+    match scenario::named(url) {
+        Some(file) => scenario::wanted(args, &file),
+        None => single::wanted(args, url),
+    }
+}
+
+/// Decide everything about this run on this machine.
+pub(crate) fn of_wanted(args: &RunArgs, wanted: Wanted) -> Result<ResolvedRun, Failure> {
     let sampled = sampled(&args.profile)?;
     let (plan, target) = plan(args, &wanted, sampled.as_ref())?;
     let profile = with_cost(&args.profile, sampled, (&plan, &target))?;
@@ -92,6 +108,11 @@ fn again(args: &RunArgs, run: &str) -> Result<ResolvedRun, Failure> {
     let path = StorePlace::of(&args.history.store)?.run(run);
     let path = path.map_err(|why| usage(format!("--again: {why}")))?;
     let Repeated { plan, name, secrets } = repeat::plan(args, &path)?;
+    if plan.observe.by_due.is_some() {
+        return Err(usage(
+            "--again: that run had faults, which are not stored: run `uringbench chaos` again",
+        ));
+    }
     Url::parse(&plan.target.url).map_err(Failure::Usage)?;
     let sampled = sampled(&args.profile)?;
     let count = plan.connections();
@@ -123,6 +144,7 @@ fn run_of(
             tags,
             target,
             profile,
+            chaos: None,
             secrets,
             keeps_secrets: keep_secrets,
             place: out.map_or(ResultPlace::Below(store.root), ResultPlace::Folder),
@@ -175,7 +197,7 @@ fn plan(
         workload: wanted.workload.clone(),
         load: wanted.load.clone(),
         limits: Limits { window: *window, warmup: wanted.warmup, timeout },
-        observe: Observe { slice: slice(profile, *window), objectives },
+        observe: Observe { slice: slice(profile, *window), objectives, by_due: None },
         seed: wanted.seed,
     });
     Ok((plan.map_err(|why| usage(why.to_string()))?, target))

@@ -133,6 +133,7 @@ pub(crate) fn wanted(args: &RunArgs, file: &Path) -> Result<Wanted, Failure> {
     let connections = typed.connections.unwrap_or(scenario.connections);
     let users = users(&load, &scenario, connections)?;
     let objectives = scenario.objectives.clone();
+    let chaos = scenario.chaos.clone();
     let order = args.connection.order().unwrap_or(scenario.connection_order);
     let texts = secrets.into_inner();
     let secrets = Secrets { texts, tables: secret_tables(file, &scenario.sources) };
@@ -148,6 +149,7 @@ pub(crate) fn wanted(args: &RunArgs, file: &Path) -> Result<Wanted, Failure> {
         order,
         seed: typed.seed.unwrap_or_else(wanted::seed_from_clock),
         objectives,
+        chaos,
         name: name_of(file, flows),
         secrets,
     })

@@ -46,6 +46,7 @@ pub(crate) fn wanted(args: &RunArgs, url: &str) -> Result<Wanted, Failure> {
         order: args.connection.order().unwrap_or_default(),
         seed: args.load.seed.unwrap_or_else(wanted::seed_from_clock),
         objectives: Vec::new(),
+        chaos: uringbench_scenario::chaos_plan(),
         name: None,
         secrets: Secrets::default(),
     })

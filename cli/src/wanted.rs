@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use uringbench_core::chaos::ChaosPlan;
 use uringbench_core::plan::{ConnectionOrder, Limit, Load, Objective, Workload};
 use uringbench_core::time::Nanos;
 pub(crate) use uringbench_experiment::Secrets;
@@ -31,6 +32,8 @@ pub(crate) struct Wanted {
     pub(crate) seed: u64,
     /// Objectives in the scenario.
     pub(crate) objectives: Vec<Objective>,
+    /// What fails during the run.
+    pub(crate) chaos: ChaosPlan,
     /// The name in the scenario, used if `--name` is not given.
     pub(crate) name: Option<String>,
     /// Parts that are not stored.

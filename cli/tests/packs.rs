@@ -66,6 +66,41 @@ fn the_application_passes_taskflow() {
     passes("taskflow", 4);
 }
 
+/// Every fault of the pack works, and none stays. How long a server takes to recover depends on the
+/// machine.
+#[test]
+fn the_faults_of_chaos_work_and_go() {
+    let files = scenarios(&root().join("chaos"));
+    assert_eq!(files.len(), 4, "{files:?}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = |(number, file): (usize, PathBuf)| {
+        let out = folder.path().join(number.to_string());
+        let mut command = uringbench();
+        command.args(["chaos", "-q", "--json", "-o"]).arg(out).arg(&file);
+        command.env("XDG_RUNTIME_DIR", folder.path());
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        (file, child.expect("the binary starts"))
+    };
+    let runs: Vec<_> = files.into_iter().enumerate().map(start).collect();
+    for (file, run) in runs {
+        let shown = file.display();
+        let output = run.wait_with_output().expect("it ends");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let code = output.status.code();
+        assert!(matches!(code, Some(0 | 11 | 12 | 13)), "{shown}: {code:?} {stderr}");
+        let result: Value = serde_json::from_slice(&output.stdout).expect("a document");
+        assert!(!list(&result["chaos"]["faults"]).is_empty(), "{shown}");
+        for fault in list(&result["chaos"]["faults"]) {
+            assert_eq!(fault["failure"], Value::Null, "{shown}: {fault}");
+            assert!(fault["t_clear_s"].is_number() && fault["undone"] == true, "{shown}: {fault}");
+            let kind = fault["kind"].as_str().expect("a kind");
+            let killed = ["kill", "pause", "latency", "down"].contains(&kind);
+            let is_felt = fault["impact_s"].is_number() && fault["bad"].as_u64() > Some(100);
+            assert!(!killed || is_felt, "{shown}: {fault}");
+        }
+    }
+}
+
 fn passes(pack: &str, count: usize) {
     let application = Application::start();
     let files = scenarios(&root().join(pack));
@@ -98,8 +133,8 @@ fn root() -> PathBuf {
 }
 
 /// The folders with scenarios.
-fn folders() -> [PathBuf; 5] {
-    ["", "shootout", "features", "taskflow", "claims"].map(|name| root().join(name))
+fn folders() -> [PathBuf; 6] {
+    ["", "shootout", "features", "taskflow", "claims", "chaos"].map(|name| root().join(name))
 }
 
 /// The scenarios of a folder, by name.

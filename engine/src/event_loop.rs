@@ -11,6 +11,7 @@ mod receiver;
 use std::ops::Range;
 use std::sync::Arc;
 
+use uringbench_core::chaos::DueRows;
 use uringbench_core::http::header_cache::HeaderCache;
 use uringbench_core::http::request::is_idempotent;
 use uringbench_core::pacer::Pacer;
@@ -305,6 +306,16 @@ impl<D: Driver> EventLoop<D> {
         self.intervals.spun_seen = self.driver.spun();
         self.recorder.follow(self.work.counts());
         self.open_interval(boundaries.start);
+    }
+
+    /// From now on count requests by the time at which they were due, too.
+    pub fn count_by_due(&mut self, rows: DueRows) {
+        self.recorder.count_by_due(rows);
+    }
+
+    /// The requests by due time, if they were counted.
+    pub(crate) fn take_due_rows(&mut self) -> Option<Box<DueRows>> {
+        self.recorder.take_due_rows()
     }
 
     /// One turn: handle events, release due slots, wait for more events.

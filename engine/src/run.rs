@@ -365,6 +365,12 @@ impl WorkerPool {
                 }
             })
             .collect();
+        let mut each =
+            self.workers.iter().filter_map(|it| it.finished.as_ref()?.due_rows.as_deref());
+        let mut due_rows = each.next().cloned();
+        if let Some(sum) = &mut due_rows {
+            each.for_each(|rows| sum.merge(rows));
+        }
         let record = RunRecord {
             backend: self.backend(),
             windows: NamedWindows::of_run(boundaries.start, boundaries.measured(), over),
@@ -377,6 +383,7 @@ impl WorkerPool {
             times: sums.times,
             intervals: sums.intervals,
             slices: sums.slices,
+            due_rows,
             steps: sums.steps,
             flows: sums.flows,
             workers,

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 
+use uringbench_core::chaos::DueRows;
 use uringbench_core::pacer::Pacer;
 use uringbench_core::plan::{Engine, Plan};
 use uringbench_core::record::{Backend, TcpReading};
@@ -60,6 +61,8 @@ pub(crate) struct Finished {
     pub(crate) halted: Option<Failure>,
     pub(crate) statuses: Statuses,
     pub(crate) tcp: Vec<TcpReading>,
+    /// Its requests by due time, if the plan asks for them.
+    pub(crate) due_rows: Option<Box<DueRows>>,
 }
 
 /// A worker's ends of its channels.
@@ -189,6 +192,11 @@ pub(crate) fn work_over<D: Driver>(
     let measure_to = span.map_or(Timestamp::NEVER, |span| measure_from + span);
     let boundaries = Boundaries { start, measure_from, measure_to };
     event_loop.begin(Pacer::new(plan, share, start), boundaries);
+    if let (Some(by_due), Some(span)) = (plan.observe.by_due, span) {
+        // What ends during the drain was due before.
+        let length = plan.limits.warmup + span;
+        event_loop.count_by_due(DueRows::new(start, length, by_due.good));
+    }
     let mut boxes = Boxes::new(&links.empties);
     loop {
         let turn = event_loop.turn(control.command());
@@ -214,6 +222,7 @@ pub(crate) fn work_over<D: Driver>(
         halted: event_loop.halted(),
         statuses: event_loop.take_statuses(),
         tcp,
+        due_rows: event_loop.take_due_rows(),
     }));
     // Ends when the collector drops its end.
     let _ = links.release.recv();

@@ -7,6 +7,7 @@
 
 pub mod baseline;
 pub mod capacity;
+pub mod chaos;
 pub mod civil;
 pub mod comparison;
 pub mod cost;

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use uringbench_core::outcome::Outcome;
 
 use crate::EncodeError;
+use crate::chaos::ChaosFigures;
 use crate::cost::CostFigures;
 use crate::insight::InsightFigures;
 use crate::soak::SoakFigures;
@@ -108,6 +109,9 @@ pub struct Document {
         serialize_with = "target::by_the_alphabet"
     )]
     pub soak: Option<SoakFigures>,
+    /// What faults did; left out of runs without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chaos: Option<ChaosFigures>,
     /// The course of load, target and host; missing unless the target was profiled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeline: Option<TimelineFigures>,

@@ -16,12 +16,14 @@ use uringbench_document::{
     Document, DocumentParts, EncodeError, Environment, GitRevision, HistogramLog, PlanFile,
 };
 use uringbench_engine::{Control, RunError};
+use uringbench_faults::{FaultRunner, InjectionReport, JournalError};
 use uringbench_machine::environment;
 use uringbench_machine::git::SourceRevision;
 use uringbench_machine::observe::HostObserver;
 use uringbench_machine::target::TargetLocation;
 use uringbench_store::{Destination, HistoryPlace, IntervalFile, StoreError, run_folder};
 
+use crate::chaos::ChaosRun;
 use crate::finished::Finished;
 use crate::observer::ExperimentObserver;
 use crate::profiling::{ProfilePlan, ProfileReport, ProfiledRun};
@@ -47,6 +49,8 @@ pub struct Experiment {
     pub target: TargetLocation,
     /// The sampling of the target during the run, if any.
     pub profile: Option<ProfilePlan>,
+    /// What fails during the run, if anything.
+    pub chaos: Option<ChaosRun>,
     /// The parts of the plan that are not stored.
     pub secrets: Secrets,
     /// Whether secrets are stored nevertheless.
@@ -72,6 +76,9 @@ pub enum ExperimentError {
     /// No folder can be created.
     #[error("nothing was started: results could not be stored")]
     NoFolder(#[source] StoreError),
+    /// No fault could be undone if this process ended.
+    #[error("nothing was started: faults could not be undone")]
+    NoUndo(#[source] JournalError),
     /// The engine could not start.
     #[error("the run did not begin")]
     NotBegun(#[source] RunError),
@@ -98,6 +105,8 @@ impl Experiment {
     ) -> Result<Finished, ExperimentError> {
         let started = SystemTime::now();
         let destination = self.destination(started).map_err(ExperimentError::NoFolder)?;
+        let faults = self.chaos.as_ref().map(ChaosRun::prepare).transpose();
+        let faults = faults.map_err(ExperimentError::NoUndo)?;
         let target_cpus = self.target.cpus();
         let profiled = self.profile.as_ref().map(|asked| {
             ProfiledRun::start(asked, &self.plan, target_cpus.as_ref(), destination.folder())
@@ -108,11 +117,13 @@ impl Experiment {
             profiled: profiled.as_ref(),
             observer,
             log_of: (&destination, started),
+            faults: faults.map(|ready| (ready, control.clone())),
             seen: Seen::default(),
         };
         let result = uringbench_engine::run(&self.plan, control, &mut watch);
         watch.observer.load_ended();
-        let seen = watch.seen;
+        let mut seen = watch.seen;
+        let injected = seen.injecting.take().map(FaultRunner::finish).unwrap_or_default();
         let record = match result {
             Ok(record) => record,
             Err(error) => {
@@ -129,20 +140,25 @@ impl Experiment {
             let names = (title, self.name.as_deref());
             profiled.detach().report(&self.plan, &record, destination.folder(), names)
         });
-        self.conclude((&destination, started), record, seen, profile)
+        self.conclude((&destination, started), (record, injected), seen, profile)
     }
 
     /// Evaluates and stores the record.
     fn conclude(
         &self,
         (destination, started): (&Destination, SystemTime),
-        record: RunRecord,
+        (record, injected): (RunRecord, Vec<InjectionReport>),
         seen: Seen,
         profile: ProfileReport,
     ) -> Result<Finished, ExperimentError> {
         let summary = Summary::of(&self.plan, &record);
         let verdict = validity::judge(&self.plan, &record, &summary, &seen.observations);
-        let slo = self.objectives(&summary);
+        let mut slo = self.objectives(&summary);
+        let chaos = self.chaos.as_ref().map(|it| it.result(&self.plan, &record, &injected));
+        let verdict = match &chaos {
+            Some(chaos) => verdict.with(chaos.reasons.clone()),
+            None => verdict,
+        };
         let mut document = Document::build(DocumentParts {
             plan: &self.plan,
             url: &self.stored_url(),
@@ -163,6 +179,10 @@ impl Experiment {
             timeline: profile.timeline,
         })
         .map_err(ExperimentError::NoDocument)?;
+        if let Some(chaos) = chaos {
+            document.chaos = Some(chaos.figures);
+            slo.extend(chaos.objectives);
+        }
         document.insights = insights(&document);
         let histograms =
             HistogramLog::of(&record, started).map_err(ExperimentError::NoHistograms)?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use uringbench_core::slo::{Met, SloFinding};
 use uringbench_core::validity::Validity;
 use uringbench_document::Document;
+use uringbench_document::chaos::{ChaosFigures, FaultFigures};
 use uringbench_store::{EnterError, StoreError};
 
 /// The outcome of an experiment.
@@ -46,6 +47,9 @@ impl Finished {
     /// does not fail a run. A soak is always a gate, so it requires that its target was observed.
     pub fn gate(&self) -> Gate {
         let of_slo = gate_of_slo(self.validity, &self.slo);
+        if let (Some(chaos), Gate::Passed) = (&self.document.chaos, of_slo) {
+            return gate_of_chaos(chaos);
+        }
         if !self.is_soak {
             return of_slo;
         }
@@ -54,6 +58,19 @@ impl Finished {
             (Some("inconclusive") | None, Gate::Passed) => Gate::Inconclusive,
             (_, of_slo) => of_slo,
         }
+    }
+}
+
+/// Without objectives: a fault that did not work makes a run worthless, and one that the target did
+/// not recover from leaves a question open.
+fn gate_of_chaos(chaos: &ChaosFigures) -> Gate {
+    let any = |fails: fn(&FaultFigures) -> bool| chaos.faults.iter().any(fails);
+    if any(|fault| fault.t_effective_s.is_none() || fault.left.is_some()) {
+        Gate::Invalid
+    } else if chaos.faults.is_empty() || any(|fault| fault.recover_s.is_none()) {
+        Gate::Inconclusive
+    } else {
+        Gate::Passed
     }
 }
 

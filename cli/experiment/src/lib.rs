@@ -7,6 +7,7 @@
 //! can run any number of experiments, one after another.
 
 pub mod capacity;
+pub mod chaos;
 mod experiment;
 mod finished;
 mod observer;

@@ -27,6 +27,8 @@ pub enum RunNote {
     OverEpoll,
     /// There are not enough local ports: cause and fix.
     PortsWanting(String),
+    /// No thread could be started that injects faults.
+    NoFaults(String),
     /// Not all connections were established when the load began.
     ConnectionsMissing {
         /// The number of established connections.
@@ -43,6 +45,7 @@ impl fmt::Display for RunNote {
                 f.write_str("there is no io_uring here that monoio could use: it runs over epoll")
             }
             Self::PortsWanting(why) => f.write_str(why),
+            Self::NoFaults(why) => write!(f, "no fault is injected: {why}"),
             Self::ConnectionsMissing { connected, planned } => {
                 write!(f, "{connected} of {planned} connections established")
             }

@@ -8,6 +8,8 @@ use uringbench_core::plan::Plan;
 use uringbench_core::record::{Backend, Interval};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::validity::Observations;
+use uringbench_engine::{Command, Control};
+use uringbench_faults::{FaultRunner, ReadyFaults};
 use uringbench_machine::limits;
 use uringbench_machine::observe::{HostCounters, HostObserver};
 use uringbench_store::{Destination, IntervalFile};
@@ -23,6 +25,8 @@ pub(crate) struct Watch<'a> {
     pub(crate) observer: &'a mut dyn ExperimentObserver,
     /// The place of the log of response times, and the start of the run.
     pub(crate) log_of: (&'a Destination, SystemTime),
+    /// The faults that begin with the load, and what ends it early.
+    pub(crate) faults: Option<(ReadyFaults, Control)>,
     pub(crate) seen: Seen,
 }
 
@@ -30,6 +34,8 @@ pub(crate) struct Watch<'a> {
 #[derive(Default)]
 pub(crate) struct Seen {
     before: Option<HostCounters>,
+    /// The faults that are being injected.
+    pub(crate) injecting: Option<FaultRunner>,
     /// The observations of the machine in the measured window.
     pub(crate) observations: Observations,
     /// Private memory of the target at its end, in bytes.
@@ -48,6 +54,13 @@ impl uringbench_engine::Observer for Watch<'_> {
     fn started(&mut self, start: Timestamp, connected: u32) {
         let (destination, began) = self.log_of;
         self.seen.log = Some(IntervalFile::begin(destination, began));
+        if let Some((ready, control)) = self.faults.take() {
+            let is_over = move || control.command() != Command::Run;
+            match ready.begin(start + self.plan.limits.warmup, is_over) {
+                Ok(runner) => self.seen.injecting = Some(runner),
+                Err(why) => self.observer.note(&RunNote::NoFaults(why.to_string())),
+            }
+        }
         if let Some(profiled) = self.profiled {
             profiled.load_starts(start, self.plan);
         }

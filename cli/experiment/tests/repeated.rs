@@ -58,6 +58,7 @@ fn experiment(address: SocketAddr, objective: Option<&str>, root: &Path) -> Expe
         name: None,
         tags: Vec::new(),
         profile: None,
+        chaos: None,
         secrets: Secrets::default(),
         keeps_secrets: false,
         place: ResultPlace::Below(root.to_path_buf()),

@@ -6,6 +6,7 @@
 
 pub mod baseline;
 pub mod capacity;
+mod chaos;
 pub mod comparison;
 mod cost;
 pub mod history;

@@ -13,7 +13,7 @@ use uringbench_document::{Document, SloHeld, TimeFigures, VerdictGiven};
 mod script;
 
 use crate::paint::{Colour, Ink};
-use crate::{cost, insight, soak, target, timeline};
+use crate::{chaos, cost, insight, soak, target, timeline};
 
 /// Columns of the widest line of prose; tables are narrower.
 const WIDTH: usize = 96;
@@ -49,6 +49,11 @@ pub fn summary(document: &Document, stored: Option<&Path>, colour: Colour) -> St
     page.errors(document);
     page.costs(document);
     page.slo(&document.slo);
+    if let Some(chaos) = &document.chaos {
+        page.blank();
+        page.rows(&chaos::lines(chaos));
+        page.blank();
+    }
     if let Some(cost) = &document.cost {
         page.blank();
         page.rows(&cost::lines(cost));

@@ -31,10 +31,10 @@ pub(crate) fn plan(
 ) -> Option<CompiledScenario> {
     let mut loaded = load::load(&given.load, diagnostics);
     let Data { described, tables, mut orders, sources } = tables(given, context, diagnostics);
-    let names = Names { env: context.env, tables: &described, captures: Vec::new() };
+    let mut names = Names { env: context.env, tables: &described, captures: Vec::new() };
     let target = FieldPath::top("target");
-    let written =
-        context.target.map_or_else(|| own_target(&given.target, &names), |url| Ok(url.to_owned()));
+    let own = || own_target(&given.target, &names);
+    let written = context.target.map_or_else(own, |url| Ok(url.to_owned()));
     let written = diagnostics.take(&target, written);
     let authority =
         written.as_ref().and_then(|url| diagnostics.take(&target, (context.authority)(url)));
@@ -49,7 +49,6 @@ pub(crate) fn plan(
         captures: Vec::new(),
         diagnostics,
     };
-    let mut names = names;
     let on_start =
         compiler.flow("on_start", 1, &given.on_start, &FieldPath::top("on_start"), &mut names);
     let mut flows: Vec<Flow> = Vec::new();
@@ -71,7 +70,7 @@ pub(crate) fn plan(
         orders[table] = RowOrder::Replayed;
     }
     let Loaded { connections, load, users, replay, warmup, duration } = loaded;
-    let objectives = load::objectives(&given.slo, &flows, diagnostics);
+    let (objectives, chaos) = load::objectives(given, &flows, diagnostics);
     Some(CompiledScenario {
         target: written?,
         authority: server.authority,
@@ -92,6 +91,7 @@ pub(crate) fn plan(
         orders,
         captures,
         objectives,
+        chaos,
     })
 }
 

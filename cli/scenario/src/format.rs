@@ -2,6 +2,7 @@
 //!
 //! Editors show the doc comments. `compile` checks values against each other.
 
+pub(crate) mod faults;
 mod values;
 
 use std::collections::BTreeMap;
@@ -47,6 +48,17 @@ pub(crate) struct Scenario {
     /// Objectives.
     #[serde(default)]
     pub(crate) slo: Vec<Slo>,
+    /// What a good answer is where something fails; for `uringbench chaos`.
+    pub(crate) chaos: Option<faults::Chaos>,
+    /// Processes that `uringbench chaos` starts before the load.
+    #[serde(default)]
+    pub(crate) process: Vec<faults::Process>,
+    /// TCP proxies that `uringbench chaos` puts into the path.
+    #[serde(default)]
+    pub(crate) proxy: Vec<faults::Proxy>,
+    /// Faults that `uringbench chaos` injects.
+    #[serde(default)]
+    pub(crate) fault: Vec<faults::Fault>,
 }
 
 /// The load and its duration. With `rate` the loop is open: flows begin at that rate, however fast
@@ -404,14 +416,17 @@ pub(crate) enum Think {
     Exponential(Span),
 }
 
-/// An objective of the whole run, of a flow, or of a step.
+/// An objective of the whole run, of a flow, of a step, or of a fault.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Slo {
-    /// Conditions such as `p99<20ms,errors<0.1%`.
+    /// Conditions such as `p99<20ms,errors<0.1%`, of a fault such as
+    /// `recover<2s,fail_fast<1s,lost<1000,bad<5%,p99<500ms`.
     pub(crate) limit: String,
     /// The flow to which it applies.
     pub(crate) flow: Option<String>,
     /// The step of that flow to which it applies.
     pub(crate) step: Option<String>,
+    /// The fault to which it applies.
+    pub(crate) fault: Option<String>,
 }

@@ -8,6 +8,7 @@ mod compile;
 mod data;
 mod diagnostic;
 mod exchange;
+mod faults;
 mod form;
 mod format;
 mod generate;
@@ -22,6 +23,7 @@ pub mod template;
 mod text;
 
 pub use diagnostic::Diagnostic;
+pub use faults::{chaos_plan, fault};
 
 use diagnostic::Diagnostics;
 use format::Scenario;

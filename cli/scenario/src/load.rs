@@ -1,6 +1,7 @@
 //! Checks `[load]` and `[[slo]]`, and converts them for the plan. `replay` reads the times of a
 //! replay.
 
+use uringbench_core::chaos::ChaosPlan;
 use uringbench_core::flow::script::{Flow, FlowReplay};
 use uringbench_core::plan::{self, Course, Load};
 use uringbench_core::rate::Rate;
@@ -9,6 +10,7 @@ use uringbench_core::slo::Slo;
 use uringbench_core::time::Nanos;
 
 use crate::diagnostic::{Diagnostics, FieldPath, did_you_mean};
+use crate::faults;
 use crate::format::{self, Arrivals, ConnectionOrder, StageShape};
 
 /// The default of `uringbench URL`.
@@ -126,16 +128,22 @@ fn course(first: Rate, stages: &[format::Stage], diagnostics: &mut Diagnostics<'
     Course::Segments(segments)
 }
 
-/// Converts `[[slo]]`.
+/// Converts `[[slo]]`, and what fails during the run, to which some objectives apply.
 pub(crate) fn objectives(
-    given: &[format::Slo],
+    given: &format::Scenario,
     flows: &[Flow],
     diagnostics: &mut Diagnostics<'_>,
-) -> Vec<plan::Objective> {
+) -> (Vec<plan::Objective>, ChaosPlan) {
+    let mut chaos = faults::chaos(given, diagnostics);
     let is_whole = diagnostics.is_empty();
     let mut objectives = Vec::new();
-    for (at, slo) in given.iter().enumerate() {
+    for (at, slo) in given.slo.iter().enumerate() {
         let place = FieldPath::top("slo").index(at);
+        if slo.fault.is_some() {
+            let objective = faults::objective(slo, &place, &chaos.faults, diagnostics);
+            chaos.objectives.extend(objective);
+            continue;
+        }
         let limit = slo.limit.parse::<Slo>().map_err(|why| why.to_string());
         let limit = diagnostics.take(&place.key("limit"), limit);
         let flow = slo.flow.as_ref().map(|name| {
@@ -164,5 +172,5 @@ pub(crate) fn objectives(
             objectives.push(plan::Objective { limit, flow: flow.flatten(), step: step.flatten() });
         }
     }
-    objectives
+    (objectives, chaos)
 }

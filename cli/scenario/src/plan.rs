@@ -1,5 +1,6 @@
 //! A checked and compiled scenario, in the core's types.
 
+use uringbench_core::chaos::ChaosPlan;
 use uringbench_core::flow::script::{Flow, FlowReplay, RowOrder};
 use uringbench_core::flow::table::Table;
 use uringbench_core::plan::{ConnectionOrder, Load, Objective};
@@ -48,6 +49,8 @@ pub struct CompiledScenario {
     pub captures: Vec<String>,
     /// Objectives.
     pub objectives: Vec<Objective>,
+    /// What fails during the run; without faults in most scenarios.
+    pub chaos: ChaosPlan,
 }
 
 impl CompiledScenario {

@@ -20,7 +20,7 @@ Times are `30s`, `1m30s`, `500ms`, `2h`, or a plain number of seconds. Counts an
 /// The command whose options stand at the top as well.
 const RUN: &str = "run";
 /// The commands that take all of them and more.
-const RUN_AND_MORE: [&str; 3] = ["soak", "ab", "noise"];
+const RUN_AND_MORE: [&str; 4] = ["soak", "chaos", "ab", "noise"];
 
 #[test]
 fn options_page_is_up_to_date() {
@@ -71,7 +71,7 @@ fn section(text: &mut String, command: &Command, run: &Command) {
             ));
         }
     }
-    for below in command.get_subcommands() {
+    for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
         section(text, below, run);
     }
 }

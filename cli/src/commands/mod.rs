@@ -4,6 +4,7 @@ pub(crate) mod ab;
 pub(crate) mod alerts;
 pub(crate) mod baseline;
 pub(crate) mod capacity;
+pub(crate) mod chaos;
 pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod demo;

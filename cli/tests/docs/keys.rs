@@ -28,8 +28,9 @@ Made of the types in the code; `UPDATE_DOCS=1 cargo test -p uringbench up_to_dat
 The rules are those of [run.json](run-json.md), whose sections describe the parts that both have.
 ";
 /// The files with the types.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     "cli/document/src/capacity.rs",
+    "cli/document/src/chaos.rs",
     "cli/document/src/comparison.rs",
     "cli/document/src/cost.rs",
     "cli/document/src/insight.rs",

@@ -9,6 +9,7 @@ mod access_logs;
 mod again;
 mod answers;
 mod capacities;
+mod chaos;
 mod ci_systems;
 #[path = "../../../scenarios/app/tests/answers/cluster.rs"]
 mod cluster;

@@ -6,6 +6,7 @@
 
 pub mod answer_code;
 pub mod cause;
+pub mod chaos;
 pub mod edges;
 pub mod ending;
 pub mod flow;

@@ -83,6 +83,17 @@ pub struct Observe {
     pub slice: Nanos,
     /// The objectives for its figures.
     pub objectives: Vec<Objective>,
+    /// Whether requests are also counted by the time at which they were due: where something fails
+    /// during the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_due: Option<ByDue>,
+}
+
+/// How requests are counted by the time at which they were due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByDue {
+    /// The slowest good answer; `None` if the figures before the first fault decide.
+    pub good: Option<Nanos>,
 }
 
 /// An objective and its scope.
@@ -148,6 +159,9 @@ pub enum PlanError {
         /// How many connections there are.
         connections: u32,
     },
+    /// Requests by due time need due times and an end.
+    #[error("requests are counted by due time only at a rate and for a time: give -R and -d")]
+    ByDue,
     /// A changing rate needs its segments.
     #[error(
         "a rate that changes needs at least one segment, each segment a length, and the last a rate"
@@ -184,7 +198,7 @@ impl Plan {
                 warmup: Nanos::ZERO,
                 timeout: Nanos::SECOND,
             },
-            observe: Observe { slice: INTERVAL, objectives: Vec::new() },
+            observe: Observe { slice: INTERVAL, objectives: Vec::new(), by_due: None },
             seed: 1,
         })
     }
@@ -293,6 +307,10 @@ impl Parts {
         }
         if !(TIMEOUT_MIN..=TIMEOUT_MAX).contains(&timeout) {
             return Err(PlanError::Timeout(timeout));
+        }
+        let has_end = window.duration().is_some() && window.requests().is_none();
+        if self.observe.by_due.is_some() && (self.load == Load::Closed || !has_end) {
+            return Err(PlanError::ByDue);
         }
         let slice = self.observe.slice;
         if slice < SLICE_MIN || !INTERVAL.0.is_multiple_of(slice.0) {

@@ -9,6 +9,7 @@ use hdrhistogram::Histogram;
 
 use crate::answer_code::{AnswerCode, CodeCounts};
 use crate::cause::Causes;
+use crate::chaos::DueRows;
 use crate::edges::EdgeShares;
 use crate::ending::Endings;
 use crate::flow::step::Failed;
@@ -48,6 +49,8 @@ pub struct RunRecord {
     /// The whole run in intervals of the plan's slice, if that is shorter than [`INTERVAL`];
     /// otherwise empty.
     pub slices: Vec<Interval>,
+    /// All requests by the time at which they were due, if the plan asks for that.
+    pub due_rows: Option<DueRows>,
     /// One per worker.
     pub workers: Vec<WorkerRecord>,
     /// The requests of each step of a script, by number; empty without a script. If there is only

@@ -93,7 +93,27 @@ pub struct ProcessCpu {
     pub used: f64,
 }
 
+impl Verdict {
+    /// The same with further reasons.
+    #[must_use]
+    pub fn with(mut self, more: Vec<Reason>) -> Self {
+        self.reasons.extend(more);
+        self.reasons.sort_by_key(|reason| std::cmp::Reverse(reason.severity));
+        self.validity = Validity::of(&self.reasons);
+        self
+    }
+}
+
 impl Validity {
+    /// The worst of the reasons, which are sorted by severity.
+    fn of(reasons: &[Reason]) -> Self {
+        match reasons.first().map(|reason| reason.severity) {
+            None => Self::Valid,
+            Some(Severity::Suspect) => Self::Suspect,
+            Some(Severity::Invalid) => Self::Invalid,
+        }
+    }
+
     /// The word for it in the result document.
     pub const fn key(self) -> &'static str {
         match self {
@@ -115,12 +135,7 @@ pub fn judge(
     let mut reasons = run.reasons();
     // A stable sort keeps the order of the rules within a severity.
     reasons.sort_by_key(|reason| std::cmp::Reverse(reason.severity));
-    let validity = match reasons.first().map(|reason| reason.severity) {
-        None => Validity::Valid,
-        Some(Severity::Suspect) => Validity::Suspect,
-        Some(Severity::Invalid) => Validity::Invalid,
-    };
-    Verdict { validity, reasons, notes: run.notes() }
+    Verdict { validity: Validity::of(&reasons), reasons, notes: run.notes() }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use uringbench_core::answer_code::{AnswerCode, CodeCounts};
 use uringbench_core::cause::Causes;
+use uringbench_core::chaos::DueRows;
 use uringbench_core::edges::{EdgeShares, share_within};
 use uringbench_core::flow::step::{Failed, Judgement};
 use uringbench_core::flow::users::{Ended, FlowEnd};
@@ -233,11 +234,21 @@ impl Answers {
     }
 }
 
+/// Whether answers have response times of their own, and where those go besides the interval.
+enum Responses {
+    /// A closed loop: response time is service time.
+    AreServiceTimes,
+    /// Slots have due times.
+    Timed,
+    /// The same, and requests are counted by them.
+    ByDue(Box<DueRows>),
+}
+
 /// The recording half of a worker.
 pub struct Recorder {
     /// The interval being filled.
     current: Box<IntervalCounts>,
-    is_open: bool,
+    responses: Responses,
     /// The measured window of a closed loop.
     window: Option<Range<Timestamp>>,
 }
@@ -246,7 +257,21 @@ impl Recorder {
     /// In an open loop every slot has a due time; in a closed loop response time is service time,
     /// and the collector derives it.
     pub fn new(is_open: bool) -> Self {
-        Self { current: Box::default(), is_open, window: None }
+        let responses = if is_open { Responses::Timed } else { Responses::AreServiceTimes };
+        Self { current: Box::default(), responses, window: None }
+    }
+
+    /// From now on count requests by the time at which they were due, too.
+    pub(crate) fn count_by_due(&mut self, rows: DueRows) {
+        self.responses = Responses::ByDue(Box::new(rows));
+    }
+
+    /// The requests by due time, if they were counted; later ones are not.
+    pub(crate) fn take_due_rows(&mut self) -> Option<Box<DueRows>> {
+        match std::mem::replace(&mut self.responses, Responses::Timed) {
+            Responses::ByDue(rows) => Some(rows),
+            Responses::Timed | Responses::AreServiceTimes => None,
+        }
     }
 
     /// The counters of the current interval besides its slots.
@@ -362,6 +387,9 @@ impl Recorder {
         if slot.measured {
             self.current.codes.add(code, u64::from(count));
         }
+        if let Responses::ByDue(rows) = &mut self.responses {
+            rows.ended(slot.due, done, outcome, count);
+        }
         if self.is_timed(slot) {
             let count = u32::from(count);
             if first_byte == done {
@@ -370,7 +398,7 @@ impl Recorder {
                 self.current.service.record_many(done.since(sent).0, count);
                 self.current.first_byte.record_many(first_byte.since(sent).0, count);
             }
-            if self.is_open {
+            if !matches!(self.responses, Responses::AreServiceTimes) {
                 self.current.response.record_many(done.since(slot.due).0, count);
             }
         }
@@ -386,6 +414,9 @@ impl Recorder {
         now: Timestamp,
     ) {
         self.counts(slot).end(outcome, u64::from(count));
+        if let Responses::ByDue(rows) = &mut self.responses {
+            rows.ended(slot.due, now, outcome, count);
+        }
         if self.is_across(slot) {
             // In a closed loop a request is due when it is sent, and a step's hardly before.
             self.note_across(slot, (slot.due, now), (outcome, count));

@@ -373,7 +373,7 @@ fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
         workload,
         load,
         limits,
-        observe: Observe { slice, objectives: Vec::new() },
+        observe: Observe { slice, objectives: Vec::new(), by_due: None },
         seed,
     })
     .expect("a plan");

@@ -3,6 +3,7 @@
 
 mod cpu;
 mod find;
+mod limit_files;
 mod limited;
 mod memory;
 
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 pub use cpu::{cpu_quota, throttled_periods};
 pub use find::{CgroupNotFound, find};
+pub use limit_files::{limit_files, limits_of};
 pub use limited::{GroupRefused, LimitedGroup, remove_left_groups};
 pub use memory::{CgroupMemory, MemoryFiles};
 

@@ -121,6 +121,7 @@ impl Document {
             insights: Vec::new(),
             cost: parts.cost,
             soak: parts.soak,
+            chaos: None,
             timeline: parts.timeline,
             histograms: histograms(&record.times)?,
         })

@@ -70,6 +70,7 @@ pub(crate) fn record(plan: &Plan) -> RunRecord {
         codes: codes(&[(200, slots)]),
         times: times(&plan.load, slots, usual),
         intervals: (0..4).map(|second| interval(&plan.load, second, per_second, usual)).collect(),
+        due_rows: None,
         slices: Vec::new(),
         workers: vec![worker(0, slots / 2), worker(1, slots / 2)],
         rss_of_connections: 0,

@@ -38,10 +38,13 @@ impl Run<'_> {
             // Every other rule would only repeat this one.
             return of_engine.into_iter().chain([Some(nothing)]).flatten().collect();
         }
-        let gone = self.target_gone();
+        // What the target does while something fails is the result, and no reason against it.
+        let has_faults = self.plan.observe.by_due.is_some();
+        let gone = self.target_gone().filter(|_| !has_faults);
         let by_load = match &self.plan.load {
             // Without a target, missing and late sends have that one cause.
             _ if gone.is_some() => [gone, None, None],
+            Load::Open { .. } | Load::Replay if has_faults => [None, self.late_sends(), None],
             load @ (Load::Open { .. } | Load::Replay) => {
                 let arrivals = match load {
                     Load::Open { arrivals, .. } => *arrivals,
@@ -67,9 +70,9 @@ impl Run<'_> {
             self.throttled(),
             self.cpu_overlap(),
             self.redirects(),
-            self.refusals(),
-            self.errors(),
-            self.target_gone().is_none().then(|| self.connections()).flatten(),
+            self.refusals().filter(|_| !has_faults),
+            self.errors().filter(|_| !has_faults),
+            (!has_faults && self.target_gone().is_none()).then(|| self.connections()).flatten(),
             self.unsolicited(),
             self.unsolicited_messages(),
             self.retransmits(),
