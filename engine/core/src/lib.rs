@@ -11,6 +11,7 @@ pub mod ending;
 pub mod flow;
 pub mod histogram;
 pub mod http;
+pub mod http2;
 pub mod outcome;
 pub mod pacer;
 pub mod plan;
