@@ -15,8 +15,8 @@ pub(crate) mod throttle;
 
 use std::ops::{Index, IndexMut};
 
-use uringbench_core::http2::error::Broken;
-use uringbench_core::http2::machine::Progress;
+use uringbench_core::http2::error::Violation;
+use uringbench_core::http2::machine::StreamProgress;
 use uringbench_core::statistics::random::Random;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::Failure;
@@ -311,7 +311,7 @@ impl Connections {
         number: u32,
         (bytes, now): (&[u8], Timestamp),
         out: &mut Vec<u8>,
-    ) -> Result<Progress, Broken> {
+    ) -> Result<StreamProgress, Violation> {
         self.streams.feed(&mut self.all[number as usize], (bytes, now), out)
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uringbench_core::flow::exchange::Socket;
 use uringbench_core::http2::error::ErrorCode;
-use uringbench_core::http2::machine::Machine;
+use uringbench_core::http2::machine::Http2Machine;
 use uringbench_core::time::{Nanos, Timestamp};
 
 use super::Connections;
@@ -156,7 +156,7 @@ impl Connections {
         let Some(request) = &self.config.http2 else { return Begun::Up };
         match self.streams.begin(&mut self.all[number as usize], request, now) {
             Ok(()) => {
-                self.queue(number, &Machine::preface());
+                self.queue(number, &Http2Machine::preface());
                 self.receive(driver, number, now);
                 Begun::Opening
             }
@@ -228,7 +228,7 @@ impl Connections {
         let mut out = driver.take_buffer();
         let goodbye = match &mut connection.wire {
             Wire::WebSocket(socket) => socket.goodbye(),
-            Wire::Http2(_) => Machine::goodbye(ErrorCode::NO_ERROR),
+            Wire::Http2(_) => Http2Machine::goodbye(ErrorCode::NO_ERROR),
             Wire::Http(_) => Vec::new(),
         };
         match &mut session.tls {

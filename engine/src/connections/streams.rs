@@ -2,8 +2,8 @@
 //! and requests as streams. `send` sends what this adds to a connection's queue.
 
 use uringbench_core::http2::block::Blocks;
-use uringbench_core::http2::error::Broken;
-use uringbench_core::http2::machine::Progress;
+use uringbench_core::http2::error::Violation;
+use uringbench_core::http2::machine::StreamProgress;
 use uringbench_core::http2::request::RequestFrames;
 use uringbench_core::time::Timestamp;
 
@@ -79,9 +79,9 @@ impl Streams {
         connection: &mut Connection,
         (bytes, now): (&[u8], Timestamp),
         out: &mut Vec<u8>,
-    ) -> Result<Progress, Broken> {
+    ) -> Result<StreamProgress, Violation> {
         match connection.wire.http2_mut() {
-            None => Ok(Progress { consumed: bytes.len(), event: None }),
+            None => Ok(StreamProgress { consumed: bytes.len(), event: None }),
             Some(http2) => {
                 http2.heard = now;
                 http2.machine.feed(bytes, &mut self.blocks, out)

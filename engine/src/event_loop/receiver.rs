@@ -59,7 +59,7 @@ pub(super) enum FeedResult {
     /// The connection takes no further streams, and all of them have ended.
     Drained,
     /// The target broke HTTP/2.
-    Violated(h2::Broken),
+    Violated(h2::Violation),
 }
 
 /// The result of reading the first answer, frame or part among some bytes.

@@ -7,8 +7,8 @@ use std::fmt::Display;
 
 use uringbench_core::answer_code::AnswerCode;
 use uringbench_core::http::response::{Persistence, Response};
-use uringbench_core::http2::error::{Broken, ErrorCode};
-use uringbench_core::http2::machine::{Answer, Event, Machine};
+use uringbench_core::http2::error::{ErrorCode, Violation};
+use uringbench_core::http2::machine::{Http2Machine, StreamAnswer, StreamEvent};
 use uringbench_core::outcome::Outcome;
 
 use super::end::End;
@@ -52,17 +52,19 @@ impl<D: Driver> Receiver<'_, D> {
     }
 
     #[inline]
-    fn on_event(&mut self, event: Event) -> Option<FeedResult> {
+    fn on_event(&mut self, event: StreamEvent) -> Option<FeedResult> {
         match event {
-            Event::Answered { exchange, answer } => self.on_answer(ExchangeId(exchange), answer),
-            Event::Began { exchange } => {
+            StreamEvent::Answered { exchange, answer } => {
+                self.on_answer(ExchangeId(exchange), answer)
+            }
+            StreamEvent::Began { exchange } => {
                 let (_, in_flight) = self.connections.with_exchanges(self.number);
                 in_flight.get_mut(ExchangeId(exchange)).begin_response(self.now);
             }
-            Event::Opened => self.follow_up.is_opened = true,
-            Event::Room => self.connections.note_allowed(self.number),
-            Event::Refused { exchange } => self.return_or_fail(ExchangeId(exchange)),
-            Event::Reset { exchange, code } => {
+            StreamEvent::Opened => self.follow_up.is_opened = true,
+            StreamEvent::Room => self.connections.note_allowed(self.number),
+            StreamEvent::Refused { exchange } => self.return_or_fail(ExchangeId(exchange)),
+            StreamEvent::Reset { exchange, code } => {
                 let cause = match code {
                     ErrorCode::HTTP_1_1_REQUIRED => {
                         "the target wants HTTP/1.1 (HTTP_1_1_REQUIRED): leave --http2 out".into()
@@ -71,17 +73,17 @@ impl<D: Driver> Receiver<'_, D> {
                 };
                 self.fail_stream(ExchangeId(exchange), Outcome::Reset, &cause);
             }
-            Event::Malformed { exchange, fault } => {
+            StreamEvent::Malformed { exchange, fault } => {
                 self.fail_stream(ExchangeId(exchange), Outcome::Malformed, &fault);
             }
-            Event::GoingAway { code } => return self.on_going_away(code),
+            StreamEvent::GoingAway { code } => return self.on_going_away(code),
         }
         None
     }
 
     /// An answer is complete.
     #[inline]
-    fn on_answer(&mut self, id: ExchangeId, answer: Answer) {
+    fn on_answer(&mut self, id: ExchangeId, answer: StreamAnswer) {
         let number = self.number;
         let (connection, in_flight) = self.connections.with_exchanges(number);
         let exchange = in_flight.get_mut(id);
@@ -148,12 +150,12 @@ impl<D: Driver> Receiver<'_, D> {
 
     /// The target broke the protocol.
     #[cold]
-    fn on_violation(&mut self, broken: Broken) -> FeedResult {
+    fn on_violation(&mut self, broken: Violation) -> FeedResult {
         if self.connections[self.number].is_opening() {
             self.follow_up.is_opened = false;
             return FeedResult::NotOpened(ConnectFailure::Http2(broken.fault.into()));
         }
-        self.follow_up.replies.extend(Machine::goodbye(broken.code));
+        self.follow_up.replies.extend(Http2Machine::goodbye(broken.code));
         FeedResult::Violated(broken)
     }
 }

@@ -1,7 +1,7 @@
 //! HTTP/2 on a connection: the machine, and when it was last heard of. `event_loop::streams` acts
 //! on its events.
 
-use uringbench_core::http2::machine::Machine;
+use uringbench_core::http2::machine::Http2Machine;
 use uringbench_core::http2::request::RequestFrames;
 use uringbench_core::time::Timestamp;
 
@@ -10,7 +10,7 @@ const QUEUED_MAX: usize = 256 << 10;
 
 /// One connection.
 pub(crate) struct Http2 {
-    pub(crate) machine: Machine,
+    pub(crate) machine: Http2Machine,
     /// When bytes last arrived.
     pub(crate) heard: Timestamp,
 }
@@ -18,7 +18,7 @@ pub(crate) struct Http2 {
 impl Http2 {
     /// A connection with at most `depth` streams.
     pub(crate) fn new(depth: u16, request: &RequestFrames, now: Timestamp) -> Self {
-        Self { machine: Machine::new(depth, request.is_head()), heard: now }
+        Self { machine: Http2Machine::new(depth, request.is_head()), heard: now }
     }
 
     /// Whether no further stream is opened on it: it ends once the open ones have.

@@ -273,7 +273,11 @@ fn check(
     let (used, there) = (collected.totals.connections_used, plan.connections());
     assert!(used <= there, "{used} connections of {there} were used");
     assert!(u64::from(used) <= measured.released, "{used} connections were used by fewer requests");
-    // Intervals follow one another without a gap, in the order of the phases.
+    check_intervals(plan, collected, boundaries);
+}
+
+/// Intervals follow one another without a gap, in the order of the phases.
+fn check_intervals(plan: &Plan, collected: &Collected, boundaries: &Boundaries) {
     for pair in collected.intervals.windows(2) {
         assert_eq!(pair[0].2, pair[1].1, "a gap between intervals");
         assert!(pair[0].0 as u8 <= pair[1].0 as u8, "phases out of order");

@@ -71,8 +71,8 @@ fn the_law_holds_for_streams() {
         match catch_unwind(AssertUnwindSafe(|| simulate(seed))) {
             Ok(sums) => seen.merge(&sums),
             Err(_) => panic!(
-                "seed {seed} failed as shown above; replay it alone:\n  SIM_SEED={seed} cargo test -p \
-                 uringbench-engine --test simulation streams::replay"
+                "seed {seed} failed as shown above; replay it alone:\n  SIM_SEED={seed} cargo test \
+                 -p uringbench-engine --test simulation streams::replay"
             ),
         }
     }

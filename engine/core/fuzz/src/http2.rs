@@ -3,8 +3,8 @@
 
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::http2::block::{BlockReader, Blocks};
-use uringbench_core::http2::error::Broken;
-use uringbench_core::http2::machine::{Event, Machine};
+use uringbench_core::http2::error::Violation;
+use uringbench_core::http2::machine::{Http2Machine, StreamEvent};
 use uringbench_core::http2::request::RequestFrames;
 
 use super::Choices;
@@ -22,10 +22,13 @@ pub fn h2_machine(input: &[u8]) -> usize {
         let split = listen(stream, &mut blocks, |left| choices.up_to(left.min(16)));
         assert_eq!(whole, split);
     }
-    let is_end = |event: &&Event| {
+    let is_end = |event: &&StreamEvent| {
         !matches!(
             event,
-            Event::Opened | Event::Room | Event::Began { .. } | Event::GoingAway { .. }
+            StreamEvent::Opened
+                | StreamEvent::Room
+                | StreamEvent::Began { .. }
+                | StreamEvent::GoingAway { .. }
         )
     };
     whole.events.iter().filter(is_end).count()
@@ -33,19 +36,19 @@ pub fn h2_machine(input: &[u8]) -> usize {
 
 #[derive(Debug, PartialEq)]
 struct Heard {
-    events: Vec<Event>,
+    events: Vec<StreamEvent>,
     out: Vec<u8>,
-    end: Result<(), Broken>,
+    end: Result<(), Violation>,
 }
 
 fn listen(stream: &[u8], blocks: &mut Blocks, mut piece: impl FnMut(usize) -> usize) -> Heard {
     let request = RequestTemplate::build(RequestParts::new("GET", "h", "/"));
     let request = RequestFrames::new(&request.expect("it is valid"), "http").expect("it is valid");
-    let mut machine = Machine::new(DEPTH, false);
+    let mut machine = Http2Machine::new(DEPTH, false);
     let mut heard = Heard { events: Vec::new(), out: Vec::new(), end: Ok(()) };
     let opening = b"\0\0\0\x04\0\0\0\0\0";
     let opened = machine.feed(opening, blocks, &mut heard.out);
-    assert!(opened.is_ok_and(|progress| progress.event == Some(Event::Opened)));
+    assert!(opened.is_ok_and(|progress| progress.event == Some(StreamEvent::Opened)));
     let mut names = 0;
     let mut rest = stream;
     while !rest.is_empty() && heard.end.is_ok() {

@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
-use super::error::Broken;
-use super::head::Head;
+use super::error::Violation;
+use super::head::AnswerFields;
 use super::hpack::decode::{Decoder, Effects};
-use super::hpack::table::Table;
+use super::hpack::table::DynamicTable;
 
 /// Longer blocks are always decoded.
 const KNOWN_BYTES_MAX: usize = 256;
@@ -22,7 +22,7 @@ const SEEN_BYTES_MAX: usize = 46;
 #[derive(Debug)]
 struct Known {
     bytes: Box<[u8]>,
-    head: Head,
+    head: AnswerFields,
     /// The sizes of the entries that it inserts, summed.
     inserted: usize,
 }
@@ -61,7 +61,7 @@ impl Blocks {
         self.known.get(self.last)
     }
 
-    fn learn(&mut self, block: &[u8], head: Head, inserted: usize) {
+    fn learn(&mut self, block: &[u8], head: AnswerFields, inserted: usize) {
         let known = Arc::new(Known { bytes: block.into(), head, inserted });
         if self.known.len() < KNOWN_MAX {
             self.last = self.known.len();
@@ -86,7 +86,7 @@ struct Seen {
     epoch: u64,
     length: u8,
     bytes: [u8; SEEN_BYTES_MAX],
-    head: Head,
+    head: AnswerFields,
 }
 
 /// The block reader of one connection.
@@ -108,7 +108,7 @@ impl BlockReader {
     }
 
     /// The table of the connection, without what is owed to it.
-    pub const fn table(&self) -> &Table {
+    pub const fn table(&self) -> &DynamicTable {
         self.decoder.table()
     }
 
@@ -117,7 +117,7 @@ impl BlockReader {
     /// # Errors
     /// If it cannot be decoded.
     #[inline]
-    pub fn read(&mut self, block: &[u8], blocks: &mut Blocks) -> Result<Head, Broken> {
+    pub fn read(&mut self, block: &[u8], blocks: &mut Blocks) -> Result<AnswerFields, Violation> {
         if let Some(known) = blocks.find(block) {
             let head = known.head;
             if known.inserted > 0 {
@@ -137,7 +137,7 @@ impl BlockReader {
     }
 
     #[inline(never)]
-    fn read_other(&mut self, block: &[u8], blocks: &mut Blocks) -> Result<Head, Broken> {
+    fn read_other(&mut self, block: &[u8], blocks: &mut Blocks) -> Result<AnswerFields, Violation> {
         self.pay()?;
         let epoch = self.decoder.table().epoch();
         let is_it =
@@ -147,7 +147,7 @@ impl BlockReader {
             return Ok(seen.head);
         }
         blocks.misses += 1;
-        let mut head = Head::default();
+        let mut head = AnswerFields::default();
         let effects = self.decoder.decode(block, |field| head.add(field))?;
         match effects {
             _ if blocks.is_disabled => {}
@@ -162,7 +162,7 @@ impl BlockReader {
         Ok(head)
     }
 
-    fn note_seen(&mut self, block: &[u8], head: Head) {
+    fn note_seen(&mut self, block: &[u8], head: AnswerFields) {
         let mut bytes = [0; SEEN_BYTES_MAX];
         let Some(place) = bytes.get_mut(..block.len()) else { return };
         place.copy_from_slice(block);
@@ -172,7 +172,7 @@ impl BlockReader {
     }
 
     /// Insert what is owed to the table. Once a block has filled it, repeating changes nothing.
-    fn pay(&mut self) -> Result<(), Broken> {
+    fn pay(&mut self) -> Result<(), Violation> {
         let Some((known, times)) = self.owed.take() else { return Ok(()) };
         let enough = self.decoder.table().size_max() / known.inserted + 2;
         for _ in 0..enough.min(times as usize) {

@@ -56,14 +56,14 @@ impl fmt::Display for ErrorCode {
 
 /// The target broke the protocol, so that the connection is of no further use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Broken {
+pub struct Violation {
     /// The code to close the connection with.
     pub code: ErrorCode,
     /// What is wrong, in words.
     pub fault: &'static str,
 }
 
-impl Broken {
+impl Violation {
     pub(super) const fn protocol(fault: &'static str) -> Self {
         Self { code: ErrorCode::PROTOCOL_ERROR, fault }
     }
@@ -85,7 +85,7 @@ impl Broken {
     }
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.fault)
     }

@@ -3,7 +3,7 @@
 
 /// The fields of a block that an exchange needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Head {
+pub struct AnswerFields {
     /// The value of `:status`: 100 to 999.
     pub status: Option<u16>,
     /// The value of `content-length`.
@@ -18,7 +18,7 @@ pub struct Head {
 const OF_CONNECTIONS: [&[u8]; 5] =
     [b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"];
 
-impl Head {
+impl AnswerFields {
     /// The next field of the block.
     pub(super) fn add(&mut self, (name, value): (&[u8], &[u8])) {
         let fault = self.fault_of(name, value);
@@ -70,8 +70,8 @@ fn digits(value: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn head(fields: &[(&str, &str)]) -> Head {
-        let mut head = Head::default();
+    fn head(fields: &[(&str, &str)]) -> AnswerFields {
+        let mut head = AnswerFields::default();
         fields.iter().for_each(|(name, value)| head.add((name.as_bytes(), value.as_bytes())));
         head
     }

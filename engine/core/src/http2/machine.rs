@@ -1,14 +1,15 @@
 //! One HTTP/2 connection of a client, without its socket: bytes in, events and bytes to send out.
 //!
-//! [`Machine::feed`] reads up to the first thing that ends or changes, as the HTTP/1.1 parser does.
-//! Payload is counted, never kept. What an event means for a request is decided by the caller.
+//! [`Http2Machine::feed`] reads up to the first thing that ends or changes, as the HTTP/1.1 parser
+//! does. Payload is counted, never kept. What an event means for a request is decided by the
+//! caller.
 
 mod frames;
 mod reading;
 mod sending;
 
 use super::block::BlockReader;
-use super::error::{Broken, ErrorCode};
+use super::error::{ErrorCode, Violation};
 use super::frame::{self, FrameHeader, HEADER_BYTES};
 use super::hpack::table::SIZE_DEFAULT;
 use super::request::Encoding;
@@ -24,16 +25,16 @@ const QUIET_MAX: u32 = 16_384;
 
 /// A complete answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct StreamAnswer {
     /// Its status: 200 to 999.
     pub status: u16,
     /// Bytes of its body, without padding.
     pub body_bytes: u64,
 }
 
-/// An event. Exchanges are named as in [`Machine::begin`]; one that has ended is forgotten.
+/// An event. Exchanges are named as in [`Http2Machine::begin`]; one that has ended is forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum StreamEvent {
     /// The target's SETTINGS have arrived: requests may be sent.
     Opened,
     /// An answer has begun, and does not end yet.
@@ -46,7 +47,7 @@ pub enum Event {
         /// Its exchange.
         exchange: u32,
         /// The answer.
-        answer: Answer,
+        answer: StreamAnswer,
     },
     /// The target has not processed a request (REFUSED_STREAM).
     Refused {
@@ -67,7 +68,7 @@ pub enum Event {
         /// What is wrong with it.
         fault: &'static str,
     },
-    /// The target takes no further streams (GOAWAY): see [`Machine::next_unprocessed`].
+    /// The target takes no further streams (GOAWAY): see [`Http2Machine::next_unprocessed`].
     GoingAway {
         /// The reason.
         code: ErrorCode,
@@ -78,11 +79,11 @@ pub enum Event {
 
 /// What some bytes brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct StreamProgress {
     /// How many of them have been read.
     pub consumed: usize,
     /// The event that they ended with; `None` if all were read without one.
-    pub event: Option<Event>,
+    pub event: Option<StreamEvent>,
 }
 
 /// What the next bytes are.
@@ -109,7 +110,7 @@ struct OpenBlock {
 
 /// One connection.
 #[derive(Debug)]
-pub struct Machine {
+pub struct Http2Machine {
     streams: Streams,
     /// The id of the next stream, unless it is skipped.
     next_id: u32,
@@ -141,7 +142,7 @@ pub struct Machine {
     next_place: u32,
 }
 
-impl Machine {
+impl Http2Machine {
     /// A connection on which at most `depth` requests are in flight. `is_head`: they are HEADs,
     /// whose answers have no bodies.
     pub fn new(depth: u16, is_head: bool) -> Self {
@@ -247,10 +248,12 @@ impl Machine {
     }
 
     /// A frame brought nothing forward.
-    fn note_quiet(&mut self, weight: u32) -> Result<(), Broken> {
+    fn note_quiet(&mut self, weight: u32) -> Result<(), Violation> {
         self.quiet += weight;
         if self.quiet > QUIET_MAX {
-            return Err(Broken::flood("the target sends frames without end that no request needs"));
+            return Err(Violation::flood(
+                "the target sends frames without end that no request needs",
+            ));
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! SETTINGS: the target's, with what follows from a change, and this side's (RFC 9113 section 6.5).
 
-use super::error::Broken;
+use super::error::Violation;
 use super::frame::{self, PAYLOAD_MAX, PREFACE, kind};
 use super::hpack::table::SIZE_DEFAULT;
 use super::window::WINDOW_MAX;
@@ -38,24 +38,24 @@ impl Default for PeerSettings {
 
 impl PeerSettings {
     /// Apply the entries of a frame in their order.
-    pub(super) fn apply(&mut self, payload: &[u8]) -> Result<(), Broken> {
+    pub(super) fn apply(&mut self, payload: &[u8]) -> Result<(), Violation> {
         for entry in payload.chunks_exact(6) {
             let [i0, i1, v0, v1, v2, v3] = *entry else { break };
             let value = u32::from_be_bytes([v0, v1, v2, v3]);
             match u16::from_be_bytes([i0, i1]) {
                 id::HEADER_TABLE_SIZE => self.table_size_min = self.table_size_min.min(value),
                 id::ENABLE_PUSH if value != 0 => {
-                    return Err(Broken::protocol("a server enables push in its SETTINGS"));
+                    return Err(Violation::protocol("a server enables push in its SETTINGS"));
                 }
                 id::MAX_CONCURRENT_STREAMS => self.streams_max = value,
                 id::INITIAL_WINDOW_SIZE => {
                     if i64::from(value) > WINDOW_MAX {
-                        return Err(Broken::flow("SETTINGS give a window above 2^31 - 1"));
+                        return Err(Violation::flow("SETTINGS give a window above 2^31 - 1"));
                     }
                     self.window = value;
                 }
                 id::MAX_FRAME_SIZE if !(PAYLOAD_MAX as u32..1 << 24).contains(&value) => {
-                    return Err(Broken::protocol("SETTINGS give an impossible size of frames"));
+                    return Err(Violation::protocol("SETTINGS give an impossible size of frames"));
                 }
                 _ => {}
             }

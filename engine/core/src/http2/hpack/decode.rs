@@ -2,16 +2,16 @@
 //!
 //! `block` decides which blocks need this at all, `head` what the fields mean.
 
-use super::super::error::Broken;
+use super::super::error::Violation;
 use super::super::huffman;
-use super::table::{Field, SIZE_DEFAULT, Table};
+use super::table::{DynamicTable, Field, SIZE_DEFAULT};
 
 /// The most bytes of fields in one block, counted as in a table (RFC 9113 section 10.5.1).
 const FIELDS_MAX: usize = 256 << 10;
 
-const CUT: Broken = Broken::compression("a header block ends in the middle of a field");
-const DANGLING: Broken =
-    Broken::compression("a header block refers to an entry that its table does not have");
+const CUT: Violation = Violation::compression("a header block ends in the middle of a field");
+const DANGLING: Violation =
+    Violation::compression("a header block refers to an entry that its table does not have");
 
 /// What decoding a block did beside its fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(in crate::http2) struct Effects {
 /// A decoder of one connection.
 #[derive(Debug)]
 pub struct Decoder {
-    table: Table,
+    table: DynamicTable,
     /// The size that this side has allowed.
     allowed: usize,
     name: Vec<u8>,
@@ -41,11 +41,11 @@ impl Decoder {
     pub fn new(allowed: usize) -> Self {
         // The peer begins with the default (RFC 7541 section 4.2), and may not say if it uses less.
         let allowed = allowed.max(SIZE_DEFAULT);
-        Self { table: Table::default(), allowed, name: Vec::new(), value: Vec::new() }
+        Self { table: DynamicTable::default(), allowed, name: Vec::new(), value: Vec::new() }
     }
 
     /// Its table.
-    pub const fn table(&self) -> &Table {
+    pub const fn table(&self) -> &DynamicTable {
         &self.table
     }
 
@@ -57,7 +57,7 @@ impl Decoder {
         &mut self,
         block: &[u8],
         mut field: impl FnMut(Field<'_>),
-    ) -> Result<Effects, Broken> {
+    ) -> Result<Effects, Violation> {
         let mut effects = Effects::default();
         let (mut rest, mut fields, mut is_begun) = (block, 0, false);
         while let Some(&first) = rest.first() {
@@ -69,13 +69,13 @@ impl Decoder {
                 }
                 0x20..0x40 => {
                     if is_begun {
-                        return Err(Broken::compression(
+                        return Err(Violation::compression(
                             "a header block changes the table's size behind a field",
                         ));
                     }
                     let size = integer(&mut rest, 5)?;
                     if size > self.allowed {
-                        return Err(Broken::compression(
+                        return Err(Violation::compression(
                             "a header block makes the table larger than allowed",
                         ));
                     }
@@ -107,7 +107,7 @@ impl Decoder {
             is_begun = true;
             fields += name.len() + value.len() + super::table::ENTRY_ADDS;
             if fields > FIELDS_MAX {
-                return Err(Broken::flood("a header block says more than 256 KiB"));
+                return Err(Violation::flood("a header block says more than 256 KiB"));
             }
             field((name, value));
         }
@@ -116,7 +116,7 @@ impl Decoder {
 }
 
 /// Take an integer whose first byte has this many bits of it (RFC 7541 section 5.1).
-fn integer(rest: &mut &[u8], prefix: u32) -> Result<usize, Broken> {
+fn integer(rest: &mut &[u8], prefix: u32) -> Result<usize, Violation> {
     let (&first, mut more) = rest.split_first().ok_or(CUT)?;
     let most = (1 << prefix) - 1;
     let mut value = u32::from(first) & most;
@@ -132,7 +132,7 @@ fn integer(rest: &mut &[u8], prefix: u32) -> Result<usize, Broken> {
                 break;
             }
             if shift > 21 {
-                return Err(Broken::compression("an integer of a header block is too large"));
+                return Err(Violation::compression("an integer of a header block is too large"));
             }
         }
     }
@@ -141,7 +141,7 @@ fn integer(rest: &mut &[u8], prefix: u32) -> Result<usize, Broken> {
 }
 
 /// Take a string (RFC 7541 section 5.2).
-fn text(rest: &mut &[u8], out: &mut Vec<u8>) -> Result<(), Broken> {
+fn text(rest: &mut &[u8], out: &mut Vec<u8>) -> Result<(), Violation> {
     let is_huffman = rest.first().ok_or(CUT)? & 0x80 != 0;
     let length = integer(rest, 7)?;
     let (text, behind) = rest.split_at_checked(length).ok_or(CUT)?;
@@ -150,8 +150,9 @@ fn text(rest: &mut &[u8], out: &mut Vec<u8>) -> Result<(), Broken> {
         out.extend_from_slice(text);
         return Ok(());
     }
-    huffman::decode(text, out)
-        .map_err(|huffman::NotHuffman| Broken::compression("a string is not in the Huffman code"))
+    huffman::decode(text, out).map_err(|huffman::NotHuffman| {
+        Violation::compression("a string is not in the Huffman code")
+    })
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ impl Place {
 
 /// A dynamic table, as a decoder keeps it.
 #[derive(Debug)]
-pub struct Table {
+pub struct DynamicTable {
     /// The texts, oldest first; those of evicted entries lie in front until they are dropped.
     texts: Vec<u8>,
     /// Newest first.
@@ -117,7 +117,7 @@ pub struct Table {
     epoch: u64,
 }
 
-impl Default for Table {
+impl Default for DynamicTable {
     fn default() -> Self {
         Self {
             texts: Vec::new(),
@@ -129,7 +129,7 @@ impl Default for Table {
     }
 }
 
-impl Table {
+impl DynamicTable {
     /// Counts its changes: equal values mean equal content.
     pub(in crate::http2) const fn epoch(&self) -> u64 {
         self.epoch
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn the_static_table_begins_and_ends_as_in_the_rfc() {
-        let table = Table::default();
+        let table = DynamicTable::default();
         let entry = |index| table.get(index).map(|(name, value)| [name, b"=", value].concat());
         assert_eq!(entry(0), None);
         for (index, expected) in [
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn old_entries_give_way_and_their_texts_are_dropped() {
-        let mut table = Table::default();
+        let mut table = DynamicTable::default();
         table.resize(100);
         for round in 0..1_000 {
             table.insert(b"name", format!("{round:04}").as_bytes());

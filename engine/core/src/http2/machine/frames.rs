@@ -1,13 +1,13 @@
 //! What each frame means, other than DATA (RFC 9113 section 6).
 
 use super::super::block::Blocks;
-use super::super::error::{Broken, ErrorCode};
+use super::super::error::{ErrorCode, Violation};
 use super::super::frame::{self, FrameHeader, flag, kind};
-use super::super::head::Head;
+use super::super::head::AnswerFields;
 use super::super::hpack::table::SIZE_DEFAULT;
 use super::super::request::Encoding;
 use super::super::streams::{Phase, UNKNOWN};
-use super::{Answer, Event, Machine, OpenBlock};
+use super::{Http2Machine, OpenBlock, StreamAnswer, StreamEvent};
 
 /// The largest header block, as encoded.
 const BLOCK_BYTES_MAX: usize = 64 << 10;
@@ -16,14 +16,14 @@ const CONTINUATIONS_MAX: u32 = 1_024;
 /// The most interim answers to one request.
 const INTERIM_MAX: u8 = 64;
 
-impl Machine {
+impl Http2Machine {
     /// A frame other than DATA is complete.
     pub(super) fn on_frame(
         &mut self,
         payload: &[u8],
         blocks: &mut Blocks,
         out: &mut Vec<u8>,
-    ) -> Result<Option<Event>, Broken> {
+    ) -> Result<Option<StreamEvent>, Violation> {
         match self.frame.kind {
             kind::HEADERS => self.on_headers(payload, blocks, out),
             kind::CONTINUATION => self.on_continuation(payload, blocks, out),
@@ -32,7 +32,9 @@ impl Machine {
             kind::PING => self.on_ping(payload, out),
             kind::GOAWAY => self.on_goaway(payload),
             kind::WINDOW_UPDATE => self.on_window_update(payload, out),
-            kind::PUSH_PROMISE => Err(Broken::protocol("the target pushes, which is turned off")),
+            kind::PUSH_PROMISE => {
+                Err(Violation::protocol("the target pushes, which is turned off"))
+            }
             _ => self.on_priority(),
         }
     }
@@ -42,18 +44,19 @@ impl Machine {
         payload: &[u8],
         blocks: &mut Blocks,
         out: &mut Vec<u8>,
-    ) -> Result<Option<Event>, Broken> {
+    ) -> Result<Option<StreamEvent>, Violation> {
         let mut block = payload;
         if self.frame.has(flag::PADDED) {
             let (&padding, behind) =
-                block.split_first().ok_or(Broken::size("padded HEADERS are too short"))?;
+                block.split_first().ok_or(Violation::size("padded HEADERS are too short"))?;
             let kept = behind.len().checked_sub(usize::from(padding));
             let kept =
-                kept.ok_or(Broken::protocol("the padding of HEADERS is longer than they"))?;
+                kept.ok_or(Violation::protocol("the padding of HEADERS is longer than they"))?;
             block = &behind[..kept];
         }
         if self.frame.has(flag::PRIORITY) {
-            block = block.get(5..).ok_or(Broken::size("HEADERS with a priority are too short"))?;
+            block =
+                block.get(5..).ok_or(Violation::size("HEADERS with a priority are too short"))?;
         }
         let (stream, is_end) = (self.frame.stream, self.frame.has(flag::END_STREAM));
         if self.frame.has(flag::END_HEADERS) {
@@ -70,15 +73,15 @@ impl Machine {
         payload: &[u8],
         blocks: &mut Blocks,
         out: &mut Vec<u8>,
-    ) -> Result<Option<Event>, Broken> {
+    ) -> Result<Option<StreamEvent>, Violation> {
         let Some(open) = &mut self.open_block else {
-            return Err(Broken::protocol("a CONTINUATION continues nothing"));
+            return Err(Violation::protocol("a CONTINUATION continues nothing"));
         };
         open.frames += 1;
         let OpenBlock { stream, is_end, frames } = *open;
         self.fragment.extend_from_slice(payload);
         if self.fragment.len() > BLOCK_BYTES_MAX || frames > CONTINUATIONS_MAX {
-            return Err(Broken::flood("a header block has more than 64 KiB or 1,024 frames"));
+            return Err(Violation::flood("a header block has more than 64 KiB or 1,024 frames"));
         }
         if !self.frame.has(flag::END_HEADERS) {
             return Ok(None);
@@ -98,7 +101,7 @@ impl Machine {
         block: &[u8],
         blocks: &mut Blocks,
         out: &mut Vec<u8>,
-    ) -> Result<Option<Event>, Broken> {
+    ) -> Result<Option<StreamEvent>, Violation> {
         let head = self.blocks.read(block, blocks)?;
         let Some(stream) = self.streams.get(id) else {
             self.check_closed(id)?;
@@ -110,14 +113,18 @@ impl Machine {
             return Ok(Some(self.spoil(id, fault, out)));
         }
         match (stream.phase, head) {
-            (Phase::Waiting, Head { status: Some(status @ 200..), content_length, .. }) => {
+            (Phase::Waiting, AnswerFields { status: Some(status @ 200..), content_length, .. }) => {
                 stream.phase = Phase::Body;
                 stream.status = status;
                 stream.expected = content_length.unwrap_or(UNKNOWN);
                 self.quiet = 0;
-                Ok(Some(if is_end { self.finish(id, out) } else { Event::Began { exchange } }))
+                Ok(Some(if is_end {
+                    self.finish(id, out)
+                } else {
+                    StreamEvent::Began { exchange }
+                }))
             }
-            (Phase::Waiting, Head { status: Some(status), .. }) => {
+            (Phase::Waiting, AnswerFields { status: Some(status), .. }) => {
                 stream.interim += 1;
                 let fault = match status {
                     _ if is_end => "an interim answer ends its stream",
@@ -128,7 +135,7 @@ impl Machine {
                 Ok(Some(self.spoil(id, fault, out)))
             }
             (Phase::Waiting, _) => Ok(Some(self.spoil(id, "the answer has no :status", out))),
-            (Phase::Body, Head { status: Some(_), .. }) => {
+            (Phase::Body, AnswerFields { status: Some(_), .. }) => {
                 Ok(Some(self.spoil(id, "a trailer has a :status", out)))
             }
             (Phase::Body, _) if !is_end => {
@@ -139,8 +146,8 @@ impl Machine {
     }
 
     /// The answer on an open stream is complete.
-    pub(super) fn finish(&mut self, id: u32, out: &mut Vec<u8>) -> Event {
-        let Some(stream) = self.streams.get(id) else { return Event::Room };
+    pub(super) fn finish(&mut self, id: u32, out: &mut Vec<u8>) -> StreamEvent {
+        let Some(stream) = self.streams.get(id) else { return StreamEvent::Room };
         let (exchange, status, received) = (stream.exchange, stream.status, stream.received);
         // The answer to a HEAD, and a 304, give the length of what they do not send.
         let is_without = self.is_head || matches!(status, 204 | 304);
@@ -157,12 +164,12 @@ impl Machine {
             frame::rst_stream(out, id, ErrorCode::CANCEL);
         }
         self.close(id);
-        Event::Answered { exchange, answer: Answer { status, body_bytes: received } }
+        StreamEvent::Answered { exchange, answer: StreamAnswer { status, body_bytes: received } }
     }
 
     /// The answer on an open stream is malformed.
     #[cold]
-    pub(super) fn spoil(&mut self, id: u32, fault: &'static str, out: &mut Vec<u8>) -> Event {
+    pub(super) fn spoil(&mut self, id: u32, fault: &'static str, out: &mut Vec<u8>) -> StreamEvent {
         self.spoil_with(id, (ErrorCode::PROTOCOL_ERROR, fault), out)
     }
 
@@ -172,14 +179,14 @@ impl Machine {
         id: u32,
         (code, fault): (ErrorCode, &'static str),
         out: &mut Vec<u8>,
-    ) -> Event {
+    ) -> StreamEvent {
         let exchange = self.streams.get(id).map_or(0, |stream| stream.exchange);
         frame::rst_stream(out, id, code);
         self.close(id);
-        Event::Malformed { exchange, fault }
+        StreamEvent::Malformed { exchange, fault }
     }
 
-    fn on_reset(&mut self, payload: &[u8]) -> Result<Option<Event>, Broken> {
+    fn on_reset(&mut self, payload: &[u8]) -> Result<Option<StreamEvent>, Violation> {
         let code = four_bytes(payload, "an RST_STREAM does not have 4 bytes")?;
         let id = self.frame.stream;
         let Some(stream) = self.streams.get(id) else {
@@ -190,21 +197,25 @@ impl Machine {
         self.close(id);
         self.quiet = 0;
         Ok(Some(match ErrorCode(code) {
-            ErrorCode::REFUSED_STREAM => Event::Refused { exchange },
-            code => Event::Reset { exchange, code },
+            ErrorCode::REFUSED_STREAM => StreamEvent::Refused { exchange },
+            code => StreamEvent::Reset { exchange, code },
         }))
     }
 
-    fn on_settings(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<Option<Event>, Broken> {
+    fn on_settings(
+        &mut self,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<StreamEvent>, Violation> {
         if self.frame.stream != 0 {
-            return Err(Broken::protocol("SETTINGS are for a stream"));
+            return Err(Violation::protocol("SETTINGS are for a stream"));
         }
         let is_ack = self.frame.has(flag::ACK);
         if (is_ack && !payload.is_empty()) || !payload.len().is_multiple_of(6) {
-            return Err(Broken::size("SETTINGS have a length that no settings have"));
+            return Err(Violation::size("SETTINGS have a length that no settings have"));
         }
         if !self.is_open && is_ack {
-            return Err(Broken::protocol(
+            return Err(Violation::protocol(
                 "the target acknowledges SETTINGS before it sends its own",
             ));
         }
@@ -227,17 +238,21 @@ impl Machine {
             self.encoding = Encoding::Emptying;
         }
         if !std::mem::replace(&mut self.is_open, true) {
-            return Ok(Some(Event::Opened));
+            return Ok(Some(StreamEvent::Opened));
         }
-        Ok((self.peer != before).then_some(Event::Room))
+        Ok((self.peer != before).then_some(StreamEvent::Room))
     }
 
-    fn on_ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<Option<Event>, Broken> {
+    fn on_ping(
+        &mut self,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<StreamEvent>, Violation> {
         if self.frame.stream != 0 {
-            return Err(Broken::protocol("a PING is for a stream"));
+            return Err(Violation::protocol("a PING is for a stream"));
         }
         if payload.len() != 8 {
-            return Err(Broken::size("a PING does not have 8 bytes"));
+            return Err(Violation::size("a PING does not have 8 bytes"));
         }
         if !self.frame.has(flag::ACK) {
             frame::ping_ack(out, payload);
@@ -245,38 +260,38 @@ impl Machine {
         self.note_quiet(4).map(|()| None)
     }
 
-    fn on_goaway(&mut self, payload: &[u8]) -> Result<Option<Event>, Broken> {
+    fn on_goaway(&mut self, payload: &[u8]) -> Result<Option<StreamEvent>, Violation> {
         if self.frame.stream != 0 {
-            return Err(Broken::protocol("a GOAWAY is for a stream"));
+            return Err(Violation::protocol("a GOAWAY is for a stream"));
         }
         let Some((&last, rest)) = payload.split_first_chunk::<4>() else {
-            return Err(Broken::size("a GOAWAY has less than 8 bytes"));
+            return Err(Violation::size("a GOAWAY has less than 8 bytes"));
         };
         let Some((&code, _debug)) = rest.split_first_chunk::<4>() else {
-            return Err(Broken::size("a GOAWAY has less than 8 bytes"));
+            return Err(Violation::size("a GOAWAY has less than 8 bytes"));
         };
         let last = u32::from_be_bytes(last) & 0x7fff_ffff;
         // A second one may only lower it (RFC 9113 section 6.8).
         self.last_id = Some(self.last_id.map_or(last, |before| before.min(last)));
         self.note_quiet(1)?;
-        Ok(Some(Event::GoingAway { code: ErrorCode(u32::from_be_bytes(code)) }))
+        Ok(Some(StreamEvent::GoingAway { code: ErrorCode(u32::from_be_bytes(code)) }))
     }
 
     fn on_window_update(
         &mut self,
         payload: &[u8],
         out: &mut Vec<u8>,
-    ) -> Result<Option<Event>, Broken> {
+    ) -> Result<Option<StreamEvent>, Violation> {
         let bytes = four_bytes(payload, "a WINDOW_UPDATE does not have 4 bytes")? & 0x7fff_ffff;
         self.note_quiet(1)?;
         let has_unsent = self.unsent > 0;
         let id = self.frame.stream;
         if id == 0 {
             if bytes == 0 {
-                return Err(Broken::protocol("a WINDOW_UPDATE gives no room"));
+                return Err(Violation::protocol("a WINDOW_UPDATE gives no room"));
             }
             self.window.change(bytes.into()).map_err(|_| WINDOW_TOO_LARGE)?;
-            return Ok(has_unsent.then_some(Event::Room));
+            return Ok(has_unsent.then_some(StreamEvent::Room));
         }
         let Some(stream) = self.streams.get(id) else {
             return self.check_closed(id).map(|()| None);
@@ -288,23 +303,24 @@ impl Machine {
             let seen = (WINDOW_TOO_LARGE.code, WINDOW_TOO_LARGE.fault);
             return Ok(Some(self.spoil_with(id, seen, out)));
         }
-        Ok(has_unsent.then_some(Event::Room))
+        Ok(has_unsent.then_some(StreamEvent::Room))
     }
 
-    fn on_priority(&mut self) -> Result<Option<Event>, Broken> {
+    fn on_priority(&mut self) -> Result<Option<StreamEvent>, Violation> {
         let FrameHeader { length, stream, .. } = self.frame;
         if stream == 0 {
-            return Err(Broken::protocol("a PRIORITY is for no stream"));
+            return Err(Violation::protocol("a PRIORITY is for no stream"));
         }
         if length != 5 {
-            return Err(Broken::size("a PRIORITY does not have 5 bytes"));
+            return Err(Violation::size("a PRIORITY does not have 5 bytes"));
         }
         self.note_quiet(1).map(|()| None)
     }
 }
 
-const WINDOW_TOO_LARGE: Broken = Broken::flow("the target makes a window larger than 2^31 - 1");
+const WINDOW_TOO_LARGE: Violation =
+    Violation::flow("the target makes a window larger than 2^31 - 1");
 
-fn four_bytes(payload: &[u8], fault: &'static str) -> Result<u32, Broken> {
-    payload.try_into().map(u32::from_be_bytes).map_err(|_| Broken::size(fault))
+fn four_bytes(payload: &[u8], fault: &'static str) -> Result<u32, Violation> {
+    payload.try_into().map(u32::from_be_bytes).map_err(|_| Violation::size(fault))
 }

@@ -1,12 +1,12 @@
 //! Bytes to frames: headers and payloads that arrive in pieces, and DATA, which is only counted.
 
 use super::super::block::Blocks;
-use super::super::error::Broken;
+use super::super::error::Violation;
 use super::super::frame::{self, FrameHeader, HEADER_BYTES, PAYLOAD_MAX, flag, kind};
 use super::super::streams::Phase;
-use super::{Event, Machine, Progress, Reading};
+use super::{Http2Machine, Reading, StreamEvent, StreamProgress};
 
-impl Machine {
+impl Http2Machine {
     /// Read bytes up to the first event. Frames that the target has to be sent are added to `out`.
     ///
     /// # Errors
@@ -17,18 +17,18 @@ impl Machine {
         bytes: &[u8],
         blocks: &mut Blocks,
         out: &mut Vec<u8>,
-    ) -> Result<Progress, Broken> {
+    ) -> Result<StreamProgress, Violation> {
         let mut rest = bytes;
         loop {
             let event = match self.reading {
                 Reading::Header => {
                     if !self.read_header(&mut rest)? {
-                        return Ok(Progress { consumed: bytes.len(), event: None });
+                        return Ok(StreamProgress { consumed: bytes.len(), event: None });
                     }
                     self.begin_frame(out)?
                 }
                 Reading::Padding => match rest.split_first() {
-                    None => return Ok(Progress { consumed: bytes.len(), event: None }),
+                    None => return Ok(StreamProgress { consumed: bytes.len(), event: None }),
                     Some((&padding, behind)) => {
                         rest = behind;
                         self.begin_data(Some(padding), out)?
@@ -39,24 +39,24 @@ impl Machine {
                     rest = &rest[taken..];
                     self.reading = Reading::Skipped(left - taken as u32);
                     if taken < left as usize {
-                        return Ok(Progress { consumed: bytes.len(), event: None });
+                        return Ok(StreamProgress { consumed: bytes.len(), event: None });
                     }
                     self.end_skipped(out)
                 }
                 Reading::Payload => match self.read_payload(&mut rest, blocks, out)? {
                     Some(event) => event,
-                    None => return Ok(Progress { consumed: bytes.len(), event: None }),
+                    None => return Ok(StreamProgress { consumed: bytes.len(), event: None }),
                 },
             };
             if event.is_some() {
-                return Ok(Progress { consumed: bytes.len() - rest.len(), event });
+                return Ok(StreamProgress { consumed: bytes.len() - rest.len(), event });
             }
         }
     }
 
     /// Read the header of a frame. Returns whether it is complete.
     #[inline]
-    fn read_header(&mut self, rest: &mut &[u8]) -> Result<bool, Broken> {
+    fn read_header(&mut self, rest: &mut &[u8]) -> Result<bool, Violation> {
         if let (0, Some((header, behind))) = (self.have, rest.split_first_chunk()) {
             self.frame = FrameHeader::read(header);
             *rest = behind;
@@ -76,23 +76,23 @@ impl Machine {
 
     /// The header of a frame is there.
     #[inline]
-    fn begin_frame(&mut self, out: &mut Vec<u8>) -> Result<Option<Event>, Broken> {
+    fn begin_frame(&mut self, out: &mut Vec<u8>) -> Result<Option<StreamEvent>, Violation> {
         let FrameHeader { length, kind, stream, .. } = self.frame;
         if !self.is_open && kind != kind::SETTINGS {
             return Err(self.no_http2());
         }
         if length as usize > PAYLOAD_MAX {
-            return Err(Broken::size("a frame is longer than 16,384 bytes"));
+            return Err(Violation::size("a frame is longer than 16,384 bytes"));
         }
         if let Some(open) = self.open_block
             && (kind != kind::CONTINUATION || stream != open.stream)
         {
-            return Err(Broken::protocol("a header block is interrupted by another frame"));
+            return Err(Violation::protocol("a header block is interrupted by another frame"));
         }
         match kind {
             kind::DATA if self.frame.has(flag::PADDED) => {
                 if length == 0 {
-                    return Err(Broken::size("padded DATA have no length of their padding"));
+                    return Err(Violation::size("padded DATA have no length of their padding"));
                 }
                 self.reading = Reading::Padding;
                 Ok(None)
@@ -112,15 +112,15 @@ impl Machine {
 
     /// The first bytes are not those of an HTTP/2 server.
     #[cold]
-    fn no_http2(&self) -> Broken {
+    fn no_http2(&self) -> Violation {
         // `HTT` as the length, `P` as the type, `/` as the flags.
         let FrameHeader { length, kind, flags, .. } = self.frame;
         if (length, kind, flags) == (0x48_5454, b'P', b'/') {
-            return Broken::protocol(
+            return Violation::protocol(
                 "the target answers in HTTP/1.1: leave --http2 out, or turn HTTP/2 on there",
             );
         }
-        Broken::protocol(
+        Violation::protocol(
             "the target does not begin with SETTINGS: it does not speak HTTP/2 on this port",
         )
     }
@@ -130,12 +130,12 @@ impl Machine {
         &mut self,
         padding: Option<u8>,
         out: &mut Vec<u8>,
-    ) -> Result<Option<Event>, Broken> {
+    ) -> Result<Option<StreamEvent>, Violation> {
         let FrameHeader { length, stream: id, .. } = self.frame;
         let left = length - u32::from(padding.is_some());
         let padding = u32::from(padding.unwrap_or(0));
         if padding > left {
-            return Err(Broken::protocol("the padding of DATA is longer than they are"));
+            return Err(Violation::protocol("the padding of DATA is longer than they are"));
         }
         self.reading = Reading::Skipped(left);
         // Padding counts to the windows too (RFC 9113 section 6.1).
@@ -165,7 +165,7 @@ impl Machine {
 
     /// The last byte of DATA, or of an ignored frame, has been read.
     #[inline]
-    fn end_skipped(&mut self, out: &mut Vec<u8>) -> Option<Event> {
+    fn end_skipped(&mut self, out: &mut Vec<u8>) -> Option<StreamEvent> {
         self.reading = Reading::Header;
         let FrameHeader { kind, stream, .. } = self.frame;
         let is_end = kind == kind::DATA && self.frame.has(flag::END_STREAM);
@@ -182,7 +182,7 @@ impl Machine {
         rest: &mut &[u8],
         blocks: &mut Blocks,
         out: &mut Vec<u8>,
-    ) -> Result<Option<Option<Event>>, Broken> {
+    ) -> Result<Option<Option<StreamEvent>>, Violation> {
         let missing = self.frame.length as usize - self.payload.len();
         let taken = rest.len().min(missing);
         let (piece, behind) = rest.split_at(taken);
@@ -204,13 +204,13 @@ impl Machine {
     }
 
     /// A stream that is not open must have been: its frames are then ignored.
-    pub(super) fn check_closed(&self, id: u32) -> Result<(), Broken> {
+    pub(super) fn check_closed(&self, id: u32) -> Result<(), Violation> {
         if id == 0 {
-            return Err(Broken::protocol("a frame of streams has no stream"));
+            return Err(Violation::protocol("a frame of streams has no stream"));
         }
         // Even ids are the server's: it may open none, since push is off.
         if id.is_multiple_of(2) || id >= self.next_id {
-            return Err(Broken::protocol("a frame is for a stream that was never opened"));
+            return Err(Violation::protocol("a frame is for a stream that was never opened"));
         }
         Ok(())
     }

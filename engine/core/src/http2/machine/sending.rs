@@ -3,9 +3,9 @@
 use super::super::frame::{FrameHeader, PAYLOAD_MAX, flag, kind};
 use super::super::request::{Encoding, RequestFrames};
 use super::super::streams::Stream;
-use super::Machine;
+use super::Http2Machine;
 
-impl Machine {
+impl Http2Machine {
     /// Begin a request, of which there are fewer in flight than [`Self::allowed`]: its header is
     /// added to `out`, its body follows with [`Self::send_bodies`]. `exchange` names it in events;
     /// no other one in flight has the same name.

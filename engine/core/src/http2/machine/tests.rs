@@ -55,27 +55,31 @@ fn post(body: &[u8]) -> RequestFrames {
 
 /// A machine, and what it sent.
 struct Client {
-    machine: Machine,
+    machine: Http2Machine,
     blocks: Blocks,
     out: Vec<u8>,
 }
 
 impl Client {
     fn new(depth: u16) -> Self {
-        Self { machine: Machine::new(depth, false), blocks: Blocks::default(), out: Vec::new() }
+        Self {
+            machine: Http2Machine::new(depth, false),
+            blocks: Blocks::default(),
+            out: Vec::new(),
+        }
     }
 
     /// One whose connection is open, with so many GETs in flight, named 100, 101 …
     fn with_gets(depth: u16, count: u32) -> Self {
         let mut client = Self::new(depth);
-        assert_eq!(client.hear(&settings_of(&[])), Ok(vec![Event::Opened]));
+        assert_eq!(client.hear(&settings_of(&[])), Ok(vec![StreamEvent::Opened]));
         (0..count).for_each(|n| client.machine.begin(100 + n, &get(), &mut client.out));
         client.out.clear();
         client
     }
 
     /// Feed all of the bytes, at most so many at once.
-    fn hear_in(&mut self, bytes: &[u8], most: usize) -> Result<Vec<Event>, Broken> {
+    fn hear_in(&mut self, bytes: &[u8], most: usize) -> Result<Vec<StreamEvent>, Violation> {
         let mut events = Vec::new();
         for piece in bytes.chunks(most) {
             let mut rest = piece;
@@ -93,7 +97,7 @@ impl Client {
         Ok(events)
     }
 
-    fn hear(&mut self, bytes: &[u8]) -> Result<Vec<Event>, Broken> {
+    fn hear(&mut self, bytes: &[u8]) -> Result<Vec<StreamEvent>, Violation> {
         self.hear_in(bytes, usize::MAX)
     }
 
@@ -112,16 +116,16 @@ impl Client {
     }
 }
 
-const fn answered(exchange: u32, status: u16, body_bytes: u64) -> Event {
-    Event::Answered { exchange, answer: Answer { status, body_bytes } }
+const fn answered(exchange: u32, status: u16, body_bytes: u64) -> StreamEvent {
+    StreamEvent::Answered { exchange, answer: StreamAnswer { status, body_bytes } }
 }
 
-const fn began(exchange: u32) -> Event {
-    Event::Began { exchange }
+const fn began(exchange: u32) -> StreamEvent {
+    StreamEvent::Began { exchange }
 }
 
 /// A long exchange of everything that is allowed, and its events.
-fn everything() -> (Vec<u8>, Vec<Event>) {
+fn everything() -> (Vec<u8>, Vec<StreamEvent>) {
     let trailer = b"\x40\x01a\x01b";
     let stream: [Vec<u8>; 17] = [
         settings_of(&[(3, 100)]),
@@ -146,13 +150,13 @@ fn everything() -> (Vec<u8>, Vec<Event>) {
         frame_of(kind::GOAWAY, 0, 0, b"\0\0\0\x05\0\0\0\0bye"),
     ];
     let events = vec![
-        Event::Opened,
+        StreamEvent::Opened,
         began(102),
         answered(102, 200, 5),
         began(100),
         answered(100, 200, 5),
         answered(101, 404, 0),
-        Event::GoingAway { code: ErrorCode::NO_ERROR },
+        StreamEvent::GoingAway { code: ErrorCode::NO_ERROR },
     ];
     (stream.concat(), events)
 }
@@ -195,7 +199,7 @@ fn a_header_block_may_be_continued_byte_by_byte() {
         stream.extend(frame_of(kind::CONTINUATION, flags, 1, &[*byte]));
     }
     let fault = "the body does not have its content-length";
-    assert_eq!(client.hear(&stream), Ok(vec![Event::Malformed { exchange: 100, fault }]));
+    assert_eq!(client.hear(&stream), Ok(vec![StreamEvent::Malformed { exchange: 100, fault }]));
 }
 
 #[test]
@@ -210,7 +214,7 @@ fn the_first_request_primes_the_table_and_the_next_refer_to_it() {
     assert!(of(0).1 > 15, "{sent:?}");
     assert_eq!([of(1), of(2)], [(3, 5), (5, 5)]);
     // The target's table shrinks in the middle: it is emptied, and not used any more.
-    assert_eq!(client.hear(&settings_of(&[(1, 100)])), Ok(vec![Event::Room]));
+    assert_eq!(client.hear(&settings_of(&[(1, 100)])), Ok(vec![StreamEvent::Room]));
     client.out.clear();
     for _ in 0..2 {
         client.machine.begin(1, &request, &mut client.out);
@@ -223,11 +227,11 @@ fn the_first_request_primes_the_table_and_the_next_refer_to_it() {
 #[test]
 fn limits_of_the_target_are_kept() {
     let mut client = Client::new(100);
-    assert_eq!(client.hear(&settings_of(&[(3, 7)])), Ok(vec![Event::Opened]));
+    assert_eq!(client.hear(&settings_of(&[(3, 7)])), Ok(vec![StreamEvent::Opened]));
     assert_eq!((client.machine.allowed(), client.machine.streams_max()), (7, 7));
-    assert_eq!(client.hear(&settings_of(&[(3, 0)])), Ok(vec![Event::Room]));
+    assert_eq!(client.hear(&settings_of(&[(3, 0)])), Ok(vec![StreamEvent::Room]));
     assert_eq!(client.machine.allowed(), 0);
-    assert_eq!(client.hear(&settings_of(&[(3, 1_000)])), Ok(vec![Event::Room]));
+    assert_eq!(client.hear(&settings_of(&[(3, 1_000)])), Ok(vec![StreamEvent::Room]));
     assert_eq!(client.machine.allowed(), 100);
     // Settings that change nothing are acknowledged too.
     assert_eq!(client.hear(&settings_of(&[(3, 1_000)])), Ok(vec![]));
@@ -238,9 +242,9 @@ fn limits_of_the_target_are_kept() {
 fn what_was_not_processed_is_given_back() {
     let mut client = Client::with_gets(8, 6);
     let refused = frame_of(kind::RST_STREAM, 0, 3, &[0, 0, 0, 7]);
-    assert_eq!(client.hear(&refused), Ok(vec![Event::Refused { exchange: 101 }]));
+    assert_eq!(client.hear(&refused), Ok(vec![StreamEvent::Refused { exchange: 101 }]));
     let goaway = |last: u8| frame_of(kind::GOAWAY, 0, 0, &[0, 0, 0, last, 0, 0, 0, 0]);
-    let going = Ok(vec![Event::GoingAway { code: ErrorCode::NO_ERROR }]);
+    let going = Ok(vec![StreamEvent::GoingAway { code: ErrorCode::NO_ERROR }]);
     // The first one announces it (RFC 9113 section 6.8).
     let announced = frame_of(kind::GOAWAY, 0, 0, b"\x7f\xff\xff\xff\0\0\0\0");
     assert_eq!(client.hear(&announced), going);
@@ -266,7 +270,7 @@ fn streams_end_by_code() {
     let reset = |stream, code| frame_of(kind::RST_STREAM, 0, stream, &[0, 0, 0, code]);
     let codes = [reset(1, 2), reset(3, 8), reset(5, 13), reset(5, 13)].concat();
     let expected = [(100, 2), (101, 8), (102, 13)]
-        .map(|(exchange, code)| Event::Reset { exchange, code: ErrorCode(code) });
+        .map(|(exchange, code)| StreamEvent::Reset { exchange, code: ErrorCode(code) });
     assert_eq!(client.hear(&codes), Ok(expected.to_vec()));
     // After a complete answer a reset means nothing.
     let stream = [answer(7, b"x"), reset(7, 0)].concat();
@@ -295,7 +299,7 @@ fn heads_have_no_bodies_and_304_only_a_length() {
     let frames = RequestFrames::new(&head, "http").expect("valid");
     assert!(frames.is_head());
     let mut client = Client::new(1);
-    client.machine = Machine::new(1, true);
+    client.machine = Http2Machine::new(1, true);
     client.hear(&settings_of(&[])).expect("valid");
     client.machine.begin(1, &frames, &mut client.out);
     assert_eq!(

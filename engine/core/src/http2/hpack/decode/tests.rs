@@ -4,7 +4,7 @@ use super::*;
 
 type Fields = Vec<(String, String)>;
 
-fn fields_of(decoder: &mut Decoder, block: &[u8]) -> Result<(Fields, Effects), Broken> {
+fn fields_of(decoder: &mut Decoder, block: &[u8]) -> Result<(Fields, Effects), Violation> {
     let mut fields = Fields::new();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let effects = decoder.decode(block, |(name, value)| fields.push((text(name), text(value))))?;

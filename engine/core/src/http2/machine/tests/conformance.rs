@@ -8,17 +8,17 @@ use super::*;
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {
     /// The connection is broken, with this code.
-    Broken(ErrorCode),
+    Violation(ErrorCode),
     /// The stream is ended, with this code.
     Stream(ErrorCode),
     /// Nothing is wrong.
     Fine,
 }
 
-const PROTOCOL: End = End::Broken(ErrorCode::PROTOCOL_ERROR);
-const SIZE: End = End::Broken(ErrorCode::FRAME_SIZE_ERROR);
-const FLOW: End = End::Broken(ErrorCode::FLOW_CONTROL_ERROR);
-const COMPRESSION: End = End::Broken(ErrorCode::COMPRESSION_ERROR);
+const PROTOCOL: End = End::Violation(ErrorCode::PROTOCOL_ERROR);
+const SIZE: End = End::Violation(ErrorCode::FRAME_SIZE_ERROR);
+const FLOW: End = End::Violation(ErrorCode::FLOW_CONTROL_ERROR);
+const COMPRESSION: End = End::Violation(ErrorCode::COMPRESSION_ERROR);
 const STREAM: End = End::Stream(ErrorCode::PROTOCOL_ERROR);
 
 /// The end of a script that the server sends after its SETTINGS, with streams 1 and 3 in flight.
@@ -26,11 +26,11 @@ fn end_of(script: &[u8]) -> End {
     let mut client = Client::with_gets(4, 2);
     let events = match client.hear(script) {
         Ok(events) => events,
-        Err(broken) => return End::Broken(broken.code),
+        Err(broken) => return End::Violation(broken.code),
     };
     let sent = client.sent();
     let reset = sent.iter().find(|(kind, ..)| *kind == kind::RST_STREAM);
-    let is_malformed = events.iter().any(|event| matches!(event, Event::Malformed { .. }));
+    let is_malformed = events.iter().any(|event| matches!(event, StreamEvent::Malformed { .. }));
     assert_eq!(reset.is_some(), is_malformed, "{events:?} {sent:?}");
     match reset {
         Some((.., payload)) => End::Stream(ErrorCode(u32::from(payload[3]))),
@@ -56,7 +56,7 @@ fn the_first_frame_is_settings() {
     ];
     for (name, bytes, part) in beginnings {
         match (Client::new(1).hear(&bytes), part) {
-            (Ok(events), None) => assert_eq!(events, [Event::Opened]),
+            (Ok(events), None) => assert_eq!(events, [StreamEvent::Opened]),
             (Err(broken), Some(part)) => assert!(broken.fault.contains(part), "{name}: {broken}"),
             (found, _) => panic!("{name}: {found:?}"),
         }

@@ -11,7 +11,7 @@ fn data(client: &mut Client) -> Vec<(u32, usize, bool)> {
 
 fn opened(settings: &[(u16, u32)]) -> Client {
     let mut client = Client::new(4);
-    assert_eq!(client.hear(&settings_of(settings)), Ok(vec![Event::Opened]));
+    assert_eq!(client.hear(&settings_of(settings)), Ok(vec![StreamEvent::Opened]));
     client
 }
 
@@ -54,10 +54,10 @@ fn a_body_of_64_kib_is_one_byte_larger_than_the_window() {
         [(1, 16_384, false), (1, 16_384, false), (1, 16_384, false), (1, 16_383, false)]
     );
     // The connection's window alone is not enough.
-    assert_eq!(client.hear(&update(0, 100)), Ok(vec![Event::Room]));
+    assert_eq!(client.hear(&update(0, 100)), Ok(vec![StreamEvent::Room]));
     client.send(&request);
     assert_eq!(data(&mut client), []);
-    assert_eq!(client.hear(&update(1, 100)), Ok(vec![Event::Room]));
+    assert_eq!(client.hear(&update(1, 100)), Ok(vec![StreamEvent::Room]));
     client.send(&request);
     assert_eq!(data(&mut client), [(1, 1, true)]);
     // Room that nobody waits for is no event.
@@ -74,7 +74,7 @@ fn streams_share_the_connection_s_window_in_turn() {
     let streams: Vec<_> = sent.iter().map(|(stream, ..)| *stream).collect();
     assert_eq!(streams, [1, 3, 5, 1]);
     assert_eq!(sent.iter().map(|(_, length, _)| length).sum::<usize>(), 65_535);
-    assert_eq!(client.hear(&update(0, 1 << 20)), Ok(vec![Event::Room]));
+    assert_eq!(client.hear(&update(0, 1 << 20)), Ok(vec![StreamEvent::Room]));
     // A bound on what is sent at once.
     client.machine.send_bodies(&request, 20_000, &mut client.out);
     assert_eq!(data(&mut client).len(), 2);
@@ -90,15 +90,15 @@ fn settings_move_the_windows_of_open_streams_below_zero() {
     client.send(&request);
     client.out.clear();
     // 65,535 are sent; the window is 100 now, so -65,435.
-    assert_eq!(client.hear(&settings_of(&[(4, 100)])), Ok(vec![Event::Room]));
+    assert_eq!(client.hear(&settings_of(&[(4, 100)])), Ok(vec![StreamEvent::Room]));
     let room = [update(0, 1 << 20), update(1, 65_435)].concat();
-    assert_eq!(client.hear(&room), Ok(vec![Event::Room; 2]));
+    assert_eq!(client.hear(&room), Ok(vec![StreamEvent::Room; 2]));
     client.send(&request);
     assert_eq!(data(&mut client), []);
-    assert_eq!(client.hear(&settings_of(&[(4, 110)])), Ok(vec![Event::Room]));
+    assert_eq!(client.hear(&settings_of(&[(4, 110)])), Ok(vec![StreamEvent::Room]));
     client.send(&request);
     assert_eq!(data(&mut client), [(1, 10, false)]);
-    assert_eq!(client.hear(&settings_of(&[(4, 65_535)])), Ok(vec![Event::Room]));
+    assert_eq!(client.hear(&settings_of(&[(4, 65_535)])), Ok(vec![StreamEvent::Room]));
     client.send(&request);
     assert_eq!(data(&mut client), [(1, 4_455, true)]);
 }
@@ -139,7 +139,7 @@ fn windows_that_grow_too_large_end_the_stream_or_the_connection() {
     client.begin(1, &request);
     client.out.clear();
     let events = client.hear(&update(1, (1 << 31) - 1)).expect("valid");
-    assert!(matches!(events[..], [Event::Malformed { exchange: 1, .. }]));
+    assert!(matches!(events[..], [StreamEvent::Malformed { exchange: 1, .. }]));
     assert_eq!(client.sent(), [(kind::RST_STREAM, 0, 1, vec![0, 0, 0, 3])]);
     let why = client.hear(&update(0, (1 << 31) - 1)).expect_err("too large");
     assert_eq!(why.code, ErrorCode::FLOW_CONTROL_ERROR);
