@@ -75,7 +75,7 @@ mod tests {
         let mut sum = 0;
         for _ in 0..40_000 {
             if let Some(bytes) = debt.add(16_384) {
-                assert!(bytes >= RECEIVE_WINDOW / 2 && bytes < RECEIVE_WINDOW);
+                assert!((RECEIVE_WINDOW / 2..RECEIVE_WINDOW).contains(&bytes));
                 sum += bytes;
             }
         }

@@ -192,7 +192,7 @@ fn one_split_at_every_position() {
 #[test]
 fn a_header_block_may_be_continued_byte_by_byte() {
     let mut client = Client::with_gets(1, 1);
-    let block = [OK_FIVE, &b"\0\x03x-a\x7f\x81\x02".repeat(1), &[b'v'; 384]].concat();
+    let block = [OK_FIVE, b"\0\x03x-a\x7f\x81\x02", &[b'v'; 384]].concat();
     let mut stream = frame_of(kind::HEADERS, flag::END_STREAM, 1, b"");
     for (index, byte) in block.iter().enumerate() {
         let flags = if index + 1 == block.len() { flag::END_HEADERS } else { 0 };
