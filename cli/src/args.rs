@@ -184,12 +184,18 @@ Examples:
   uringbench profile --read out --between 3s-5s -o slice
       Show two seconds of the samples stored in the folder out.";
 
+const SOAK_USAGE: &str = "\
+uringbench soak [OPTIONS] --profile <TARGET> <URL|SCENARIO.toml>
+       uringbench soak --read <DIR> [--json]";
+
 const SOAK_EXAMPLES: &str = "\
 Examples:
   uringbench soak -R 2k -d 2h --profile api http://127.0.0.1:8080/
       Two hours at 2,000 requests per second. Verdict: LEAK, NO LEAK > X or INCONCLUSIVE.
   uringbench soak -R 1k --dose -d 30m --profile 4711 http://127.0.0.1:8080/
       Vary the rate to distinguish a leak per request from one per second.
+  uringbench soak --read results/soak-api
+      The verdict on what a soak has written so far, also if it was killed.
 
 Exit codes: 10 LEAK, 12 INCONCLUSIVE; otherwise those of `uringbench run`.";
 
@@ -207,7 +213,7 @@ pub(crate) enum Command {
     Profile(Box<ProfileCommandArgs>),
     /// Load a target for minutes or hours and report whether it leaks memory, files or threads
     #[command(
-        override_usage = "uringbench soak [OPTIONS] --profile <TARGET> <URL|SCENARIO.toml>",
+        override_usage = SOAK_USAGE,
         after_help = SOAK_EXAMPLES
     )]
     Soak(Box<SoakArgs>),

@@ -18,7 +18,7 @@ mod words;
 use source::{Offence, Source, TREE, list};
 
 /// Which of our crates a crate may depend on, for its tests too.
-const EDGES: [(&str, &[&str]); 27] = [
+const EDGES: [(&str, &[&str]); 28] = [
     ("uringbench-core", &[]),
     ("uringbench-ring", &[]),
     ("uringbench-engine", &["uringbench-core", "uringbench-ring"]),
@@ -60,6 +60,7 @@ const EDGES: [(&str, &[&str]); 27] = [
     ("uringbench-import-fuzz", &["uringbench-import"]),
     ("uringbench-scenario-fuzz", &["uringbench-scenario"]),
     ("taskflow-actix", &[]),
+    ("taskflow-bench", &["uringbench-app"]),
     ("taskflow-windjammer", &[]),
     (
         "uringbench",

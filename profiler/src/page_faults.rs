@@ -176,6 +176,13 @@ impl PageMap {
         entry & (IN_MEMORY | SWAPPED) != 0 && entry & OF_FILE == 0
     }
 
+    /// The private bytes of a range of addresses that are in memory or swapped out.
+    pub(crate) fn private_bytes(&mut self, range: std::ops::Range<u64>) -> u64 {
+        let page = rustix::param::page_size() as u64;
+        let pages = range.start / page..range.end / page;
+        pages.filter(|&number| self.is_private_and_there(number)).count() as u64 * page
+    }
+
     fn entry(&mut self, number: u64) -> Option<u64> {
         let is_read = number >= self.from && number - self.from < (self.entries.len() / 8) as u64;
         if !is_read {

@@ -1,6 +1,9 @@
 //! The language runtime of a process, which affects the verdict on its memory: recognised by the
 //! files it has mapped, or for a Go program by a section that the linker writes, stripped or not.
 
+pub mod hsperfdata;
+pub mod jvm;
+
 use std::fs::{self, File};
 
 use object::LittleEndian as Little;
@@ -58,6 +61,22 @@ impl Runtime {
             Self::PyPy => "PyPy",
             Self::Mono => "Mono",
         }
+    }
+
+    /// The runtime of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        const ALL: [Runtime; 9] = [
+            Runtime::Jvm,
+            Runtime::DotNet,
+            Runtime::V8,
+            Runtime::Bun,
+            Runtime::Go,
+            Runtime::Ruby,
+            Runtime::Beam,
+            Runtime::PyPy,
+            Runtime::Mono,
+        ];
+        ALL.into_iter().find(|runtime| runtime.name() == name)
     }
 
     /// How its heap grows.

@@ -1,5 +1,10 @@
 //! Whether the target leaks: the verdicts on memory, descriptors and threads, and where the
 //! memory that stays came from.
+//!
+//! `evidence` holds what a verdict rests on and computes it, `stored` reads and writes it as rows.
+
+mod evidence;
+mod stored;
 
 use std::io;
 use std::path::Path;
@@ -8,18 +13,17 @@ use uringbench_core::plan::Plan;
 use uringbench_core::rate::Rate;
 use uringbench_core::rate_profile::Segment;
 use uringbench_core::record::RunRecord;
-use uringbench_core::time::{Nanos, Timestamp};
-use uringbench_document::soak::{DoseFigures, Grown, LeakFunction, ResourceFigures, SoakFigures};
+use uringbench_core::time::Nanos;
+use uringbench_document::soak::{LeakFunction, SoakFigures};
 
+pub use self::stored::{StoredSoakError, head_of, read_stored, row_of};
+
+use self::evidence::{RequestCourse, SoakEvidence, grown};
 use crate::leak::rate_steps::{self, RateStep};
-use crate::leak::{
-    Axis, Heap, Kinds, LeakResult, LeakVerdict, Memory, MemoryPoint, Point, ProcessPoint,
-    ResourceSeries, Rules, Shape, judge, judge_memory,
-};
 use crate::profile::{FlameUnit, Profile, Selection, write_flames, write_whole};
 use crate::sample::SampleKind;
 use crate::session::Recording;
-use crate::timeline::reading::Reading;
+use crate::stack::FrameKind;
 
 /// Pages touched in the last part of the run may still be freed.
 const TAIL_SHARE: u64 = 10;
@@ -28,8 +32,6 @@ const BLOCK_MIN: Nanos = Nanos::from_secs(6);
 const BLOCK_MAX: Nanos = Nanos::from_secs(120);
 /// Rounds of three rate steps in a soak that is long enough.
 const ROUNDS: u64 = 8;
-/// Left out at the start of a block, while requests of the last one are in flight.
-const GUARD_S: f64 = 1.0;
 /// Functions that a leak is attributed to.
 const CAUSES_MAX: usize = 10;
 
@@ -74,42 +76,24 @@ pub fn conclude(
     folder: &Path,
     title: &str,
 ) -> Soaked {
-    let course = Course::of(record);
-    let taken = recording.sampled.readings.clone();
-    let readings: Vec<&Reading> = taken.iter().collect();
-    let limit = readings.iter().rev().find_map(|reading| reading.cgroup?.limit);
-    let runtimes = &recording.sampled.runtimes;
-    let heap = runtimes.iter().map(|runtime| runtime.heap()).max().unwrap_or(Heap::Freed);
-    let memory_rules = Rules { limit: limit.map(|limit| limit as f64), heap, ..Rules::BYTES };
-    let points = course.memory(&readings);
-    let growth = (!points.is_empty()).then(|| judge_memory(&points, &memory_rules));
-    let memory = growth.as_ref().map(|growth| growth.result.clone());
-    let fds = course.series(&readings, |reading| Some(reading.target.fds? as f64));
-    let fds = verdict(&fds, &Rules::DESCRIPTORS);
-    let threads = course.series(&readings, |reading| Some(reading.target.threads as f64));
-    let threads = verdict(&threads, &Rules::THREADS);
-    let total = course.series(&readings, |reading| Some(kept(reading) as f64));
-    let dose = dose_found(plan, &total, &memory_rules);
-    let warm = memory.as_ref().map_or(0.0, |verdict| verdict.warmup_cut_s);
-    let mut soak = figures([memory.as_ref(), fds.as_ref(), threads.as_ref()]);
-    soak.dose = dose;
-    soak.runtimes = runtimes.iter().map(|runtime| runtime.name().to_owned()).collect();
-    if let Some(growth) = &growth {
-        add_growth(&mut soak, growth);
-    }
-    if let Some(ended_s) = course.target_ended(&readings) {
-        add_end_of_target(&mut soak, ended_s, course.end.since(course.start).as_secs_f64());
-    }
-    let mut notes = Vec::new();
-    notes.extend(outside_of_processes(&course, &readings, warm));
+    let evidence = SoakEvidence {
+        course: RequestCourse::of(record),
+        readings: recording.sampled.readings.clone(),
+        runtimes: recording.sampled.runtimes.clone(),
+        blocks: head_of(plan).blocks,
+    };
+    let mut soak = evidence.figures();
+    let warm = soak.memory.as_ref().map_or(0.0, |memory| memory.warmup_cut_s);
     let mut files = Vec::new();
+    let course = &evidence.course;
     let span = course.end.since(course.start);
     let from = course.start + Nanos((warm * 1e9) as u64);
     let to = course.start + Nanos(span.0 - span.0 / TAIL_SHARE);
+    let notes = &mut soak.notes;
     match recording.keep_live_pages(from, to) {
         Ok(Some(live_pages)) => {
             soak.surviving_bytes = Some(live_pages.bytes);
-            soak.grown_bytes = grown(&readings, from, to);
+            soak.grown_bytes = grown(&evidence.readings, from, to);
             notes.extend(
                 live_pages.unread.iter().map(|(pid, why)| {
                     format!("the pages of process {pid} could not be read: {why}")
@@ -127,176 +111,26 @@ pub fn conclude(
         Ok(None) => notes.push("no function is named for the growth: nothing was sampled".into()),
         Err(why) => notes.push(format!("no function is named for the growth: {why}")),
     }
-    soak.notes = notes;
     Soaked { figures: soak, files }
 }
 
-/// Completed requests over time.
-struct Course {
-    start: Timestamp,
-    end: Timestamp,
-    /// Ends of intervals and the requests completed by then.
-    steps: Vec<(Timestamp, u64)>,
-}
-
-impl Course {
-    fn of(record: &RunRecord) -> Self {
-        let start = record.start();
-        let measured = record.windows.measured();
-        let mut sum = 0;
-        let steps = record.finest().iter().map(|step| {
-            sum += step.completed;
-            (start + step.start + step.length, sum)
-        });
-        let steps = steps.collect();
-        Self { start, end: measured.map_or(start, |window| window.end), steps }
-    }
-
-    fn requests_at(&self, time: Timestamp) -> u64 {
-        let after = self.steps.partition_point(|(end, _)| *end <= time);
-        let (from, before) = match after.checked_sub(1) {
-            Some(index) => self.steps[index],
-            None => (self.start, 0),
-        };
-        let Some(&(to, sum)) = self.steps.get(after) else { return before };
-        let share = time.since(from).as_secs_f64() / to.since(from).as_secs_f64().max(1e-9);
-        before + ((sum - before) as f64 * share.min(1.0)) as u64
-    }
-
-    /// The readings under load of a target that lives.
-    fn under_load<'a>(
-        &self,
-        readings: &'a [&'a Reading],
-    ) -> impl Iterator<Item = &'a Reading> + use<'a> {
-        let load = self.start..=self.end;
-        let is_of_load =
-            move |reading: &&Reading| load.contains(&reading.time) && reading.target.processes > 0;
-        readings.iter().copied().filter(is_of_load)
-    }
-
-    fn memory(&self, readings: &[&Reading]) -> Vec<MemoryPoint> {
-        let point = |reading: &Reading| {
-            let target = &reading.target;
-            let each = target.each.iter().map(|process| ProcessPoint {
-                id: (process.pid, process.start),
-                bytes: process.bytes as f64,
-            });
-            MemoryPoint {
-                t_s: reading.time.since(self.start).as_secs_f64(),
-                requests: self.requests_at(reading.time),
-                kinds: Kinds {
-                    private: target.rss_anon as f64,
-                    shared: target.rss_shmem as f64,
-                    swapped: target.swap as f64,
-                },
-                each: each.collect(),
-            }
-        };
-        self.under_load(readings).map(point).collect()
-    }
-
-    /// When the target was first seen to be gone for good, if that was under load.
-    fn target_ended(&self, readings: &[&Reading]) -> Option<f64> {
-        let gone = readings.iter().rev().take_while(|reading| reading.target.processes == 0);
-        let ended = gone.last()?.time;
-        (self.start..self.end).contains(&ended).then(|| ended.since(self.start).as_secs_f64())
-    }
-
-    fn series(
-        &self,
-        readings: &[&Reading],
-        of: impl Fn(&Reading) -> Option<f64>,
-    ) -> ResourceSeries {
-        let points = self.under_load(readings).filter_map(|reading| {
-            Some(Point {
-                t_s: reading.time.since(self.start).as_secs_f64(),
-                requests: self.requests_at(reading.time),
-                value: of(reading)?,
-            })
-        });
-        ResourceSeries { points: points.collect() }
-    }
-}
-
-/// All memory that the verdict includes.
-const fn kept(reading: &Reading) -> u64 {
-    reading.target.rss_anon + reading.target.rss_shmem + reading.target.swap
-}
-
-/// Growth of memory that the target's control group is charged for outside of its processes.
-fn outside_of_processes(course: &Course, readings: &[&Reading], warm_s: f64) -> Vec<String> {
-    /// Less is not worth a line.
-    const LEAST: u64 = 4 << 20;
-    let from = course.start + Nanos((warm_s * 1e9) as u64);
-    let mut warm = course.under_load(readings).filter(|reading| reading.time >= from);
-    let Some(first) = warm.next() else { return Vec::new() };
-    let last = warm.last().unwrap_or(first);
-    let grown = |of: fn(&Reading) -> Option<u64>| Some(of(last)?.saturating_sub(of(first)?));
-    let note = |bytes: Option<u64>, what: &str| {
-        let mib = bytes.filter(|&bytes| bytes >= LEAST)? as f64 / f64::from(1 << 20);
-        Some(format!(
-            "{what} of the target's control group grew by {mib:.1} MiB after the warm-up; the \
-             verdict does not include it"
-        ))
-    };
-    let unmapped =
-        |reading: &Reading| Some(reading.cgroup?.shared?.saturating_sub(reading.target.rss_shmem));
-    [
-        note(
-            grown(|reading| reading.cgroup?.kernel),
-            "kernel memory (socket buffers, page tables)",
-        ),
-        note(grown(unmapped), "unmapped shared memory and files on a tmpfs"),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
-fn verdict(series: &ResourceSeries, rules: &Rules) -> Option<LeakResult> {
-    (!series.points.is_empty()).then(|| judge(series, rules))
-}
-
-fn grown(readings: &[&Reading], from: Timestamp, to: Timestamp) -> Option<i64> {
-    let at = |time: Timestamp| {
-        let before = readings.iter().rev().find(|reading| reading.time <= time);
-        before.or_else(|| readings.first()).map(|reading| kept(reading) as i64)
-    };
-    Some(at(to)? - at(from)?)
-}
-
-fn dose_found(plan: &Plan, series: &ResourceSeries, rules: &Rules) -> Option<DoseFigures> {
-    let segments = plan.load.segments();
-    // A scenario's stages never rest.
-    if segments.iter().all(|segment| segment.to.is_some()) {
-        return None;
-    }
-    let warmup = plan.limits.warmup.as_secs_f64();
-    let (mut at, mut spans) = (0.0, Vec::new());
-    for segment in segments.split_last()?.1 {
-        let end = at + segment.length.as_secs_f64();
-        if at >= warmup {
-            spans.push(at + GUARD_S..end);
-        }
-        at = end;
-    }
-    let found = rate_steps::analyse(&rate_steps::blocks(series, &spans), rules)?;
-    Some(DoseFigures {
-        follows: found.follows.word().to_owned(),
-        bytes_per_request: found.per_request.into(),
-        bytes_per_second: found.per_second.into(),
-    })
-}
-
-/// Functions that allocated the pages that stay, without the allocators between.
+/// Functions that allocated the pages that stay, without the allocators and runtimes between.
 fn leak_functions(profile: &Profile, requests: u64) -> io::Result<Vec<LeakFunction>> {
     let view = profile.cut(&Selection::of([SampleKind::FirstTouch]))?;
     let mut by_function = std::collections::BTreeMap::<String, u64>::new();
     for (&stack, &bytes) in &view.weights {
         let names = || profile.stacks.leaf_first(stack).map(|frame| profile.name(frame));
-        let asked = names().find(|name| !is_allocator(&name.function, &name.module));
-        let function = asked.or_else(|| names().next()).map_or("[no stack]", |n| &n.function);
-        *by_function.entry(function.to_owned()).or_default() += bytes;
+        // Below a runtime's own function is the runtime.
+        let script = names().find(|name| name.kind == FrameKind::Interpreted);
+        let asked = || names().find(|name| !is_allocator(&name.function, &name.module));
+        let function = match script.or_else(asked).or_else(|| names().next()) {
+            Some(name) if name.kind == FrameKind::Interpreted && !name.module.is_empty() => {
+                format!("{} ({})", name.function, name.module)
+            }
+            Some(name) => name.function.to_string(),
+            None => "[no stack]".to_owned(),
+        };
+        *by_function.entry(function).or_default() += bytes;
     }
     let mut functions: Vec<LeakFunction> = by_function
         .into_iter()
@@ -347,106 +181,5 @@ fn write_leaks(profile: &Profile, folder: &Path, title: &str) -> io::Result<Vec<
     Ok(vec!["leak.svg".to_owned(), "leak.folded".to_owned()])
 }
 
-const fn verdict_key(verdict: LeakVerdict) -> &'static str {
-    match verdict {
-        LeakVerdict::Leak => "leak",
-        LeakVerdict::NoLeak { .. } => "no_leak",
-        LeakVerdict::Inconclusive { .. } => "inconclusive",
-    }
-}
-
-fn resource(result: &LeakResult) -> ResourceFigures {
-    let axis = match result.axis {
-        Axis::Requests => "requests",
-        Axis::Hours => "hours",
-    };
-    let shape = match result.shape {
-        Shape::Flat => "flat",
-        Shape::Linear => "linear",
-        Shape::Saturating { .. } => "saturating",
-        Shape::Step { .. } => "step",
-    };
-    ResourceFigures {
-        verdict: verdict_key(result.verdict).to_owned(),
-        axis: axis.to_owned(),
-        below: match result.verdict {
-            LeakVerdict::NoLeak { below } => bounded(below),
-            LeakVerdict::Leak | LeakVerdict::Inconclusive { .. } => None,
-        },
-        per_request: result.per_request.map(Into::into),
-        per_hour: result.per_hour.into(),
-        smallest_detectable: bounded(result.smallest_detectable),
-        floor: bounded(result.floor),
-        warmup_cut_s: result.warmup_cut_s,
-        shape: shape.to_owned(),
-        windows: result.windows,
-        hours_to_limit: result.hours_to_limit,
-        reason: result.reason.clone(),
-    }
-}
-
-/// JSON has no infinite numbers.
-fn bounded(figure: f64) -> Option<f64> {
-    Some(figure).filter(|figure| figure.is_finite())
-}
-
-/// The verdict over memory, descriptors and threads.
-fn figures(results: [Option<&LeakResult>; 3]) -> SoakFigures {
-    let [memory, fds, threads] = results;
-    let is_open = |result: &LeakResult| matches!(result.verdict, LeakVerdict::Inconclusive { .. });
-    let is_leak = |result: &LeakResult| result.verdict == LeakVerdict::Leak;
-    let mut all = results.into_iter().flatten();
-    let (verdict, decisive) = if let Some(leak) = all.clone().find(|result| is_leak(result)) {
-        ("leak", Some(leak))
-    } else if let Some(open) = all.clone().find(|result| is_open(result)) {
-        ("inconclusive", Some(open))
-    } else if memory.is_none() {
-        ("inconclusive", None)
-    } else {
-        ("no_leak", all.next())
-    };
-    let per_request = memory.and_then(|memory| memory.per_request);
-    SoakFigures {
-        verdict: verdict.to_owned(),
-        bytes_per_request: per_request.map(|slope| slope.value),
-        ci_low: per_request.and_then(|slope| bounded(slope.low)),
-        ci_high: per_request.and_then(|slope| bounded(slope.high)),
-        smallest_detectable: memory
-            .filter(|memory| memory.axis == Axis::Requests)
-            .and_then(|memory| bounded(memory.smallest_detectable)),
-        needs_minutes: decisive.and_then(|result| match result.verdict {
-            LeakVerdict::Inconclusive { needs_minutes } => bounded(needs_minutes),
-            LeakVerdict::Leak | LeakVerdict::NoLeak { .. } => None,
-        }),
-        reason: decisive.map_or_else(
-            || "the target's memory could not be read under load".to_owned(),
-            |result| result.reason.clone(),
-        ),
-        memory: memory.map(resource),
-        fds: fds.map(resource),
-        threads: threads.map(resource),
-        ..SoakFigures::default()
-    }
-}
-
-fn add_growth(soak: &mut SoakFigures, growth: &Memory) {
-    let Kinds { private, shared, swapped } = growth.grown;
-    soak.grown = Some(Grown { private, shared, swapped });
-    if growth.result.verdict == LeakVerdict::Leak {
-        soak.growing = growth.grown.growing().into_iter().map(str::to_owned).collect();
-    }
-    soak.replaced_processes = growth.replaced;
-}
-
-/// The readings up to the end of a target can show a leak, but cannot rule one out.
-fn add_end_of_target(soak: &mut SoakFigures, ended_s: f64, planned_s: f64) {
-    soak.target_ended_s = Some(ended_s);
-    if soak.verdict != "leak" {
-        soak.verdict = "inconclusive".to_owned();
-        soak.needs_minutes = None;
-        soak.reason = format!(
-            "the target ended {ended_s:.1} s after the start of a load of {planned_s:.0} s: check \
-             its log, and dmesg for the OOM killer, and run again"
-        );
-    }
-}
+#[cfg(test)]
+mod simulation;

@@ -103,3 +103,47 @@ fn input(seed: u64) -> Vec<u8> {
     }
     input
 }
+
+#[test]
+fn damaged_memory_of_java_is_read_without_harm() {
+    assert_eq!([checks::hotspot(&[]), checks::hotspot(&[0])], [6, 6]);
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(9);
+    let named: usize = (0..CASES / 4)
+        .map(|case| {
+            let damages = (random.next_u64() % 8) as usize;
+            let mut damage: Vec<u8> = (0..3 * damages + case as usize % 2)
+                .map(|_| (random.next_u64() >> 32) as u8)
+                .collect();
+            // In the part that is read.
+            damage.iter_mut().skip(1).step_by(3).for_each(|upper| *upper %= 0xa0);
+            checks::hotspot(&damage)
+        })
+        .sum();
+    assert!(named > CASES as usize / 4, "only {named} methods have names");
+}
+
+#[test]
+fn damaged_counters_of_a_jvm_are_read_without_harm() {
+    let seeds: [&[u8]; 4] = [
+        include_bytes!("../fuzz/seeds/hsperfdata/serial"),
+        include_bytes!("../fuzz/seeds/hsperfdata/parallel"),
+        include_bytes!("../fuzz/seeds/hsperfdata/g1"),
+        include_bytes!("../fuzz/seeds/hsperfdata/z"),
+    ];
+    assert!(seeds.iter().all(|file| checks::hsperfdata(file)));
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(9);
+    let mut below = |bound: usize| (random.next_u64() % bound as u64) as usize;
+    let mut read = 0;
+    for case in 0..CASES as usize / 4 {
+        let mut file = seeds[case % seeds.len()].to_vec();
+        for _ in 0..1 + below(8) {
+            // Half of the damage is in the prologue and the first entries.
+            let reach = if below(2) == 0 { file.len() } else { 256 };
+            let at = below(reach);
+            file[at] = below(256) as u8;
+        }
+        file.truncate(1 + below(2 * file.len()));
+        read += u64::from(checks::hsperfdata(&file));
+    }
+    assert!(read > CASES / 40, "only {read} files had counters");
+}

@@ -21,6 +21,8 @@ pub struct SoakFigures {
     pub smallest_detectable: Option<f64>,
     /// The additional time that would have been needed, if it is inconclusive.
     pub needs_minutes: Option<f64>,
+    /// The additional requests that would do as well, at any rate.
+    pub needs_requests: Option<f64>,
     /// The reason for the verdict, in one sentence.
     pub reason: String,
     /// The verdict on memory, in bytes.
@@ -37,6 +39,12 @@ pub struct SoakFigures {
     pub replaced_processes: usize,
     /// Runtimes with a garbage collector that the target uses.
     pub runtimes: Vec<String>,
+    /// The heaps of runtimes that report their collections; they are part of `memory`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub heaps: Vec<HeapFigures>,
+    /// The verdict on the memory beside those heaps, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside_heaps: Option<ResourceFigures>,
     /// When the target ended under load, in seconds from the load's start.
     pub target_ended_s: Option<f64>,
     /// With `--dose`: what the growth follows.
@@ -78,6 +86,30 @@ pub struct ResourceFigures {
     pub windows: usize,
     /// At this growth, the time until the cgroup's limit; `null` without one.
     pub hours_to_limit: Option<f64>,
+    /// The reason for the verdict, in one sentence.
+    pub reason: String,
+}
+
+/// The verdict on the heap of one process.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HeapFigures {
+    /// The process.
+    pub pid: u32,
+    /// Its collector: `Serial`, `Parallel`, `G1`, `Z` or `other`.
+    pub collector: String,
+    /// `leak`, `no_leak` or `inconclusive`.
+    pub verdict: String,
+    /// Full collections or whole concurrent cycles after the warm-up.
+    pub collections: usize,
+    /// The collections that are missing, if it is inconclusive.
+    pub needs_collections: Option<usize>,
+    /// Growth of what collections leave, per request, 95 %; `null` with fewer than 3 of them.
+    pub bytes_per_request: Option<Interval95>,
+    /// What the first of them left, in bytes.
+    pub live_first_bytes: Option<f64>,
+    /// What the last of them left.
+    pub live_last_bytes: Option<f64>,
     /// The reason for the verdict, in one sentence.
     pub reason: String,
 }

@@ -23,6 +23,7 @@ pub(crate) fn section(soak: &SoakFigures, timeline: Option<&TimelineDocument>) -
         ("memory", "bytes", &soak.memory),
         ("open files", "files", &soak.fds),
         ("threads", "threads", &soak.threads),
+        ("memory beside the heap", "bytes", &soak.beside_heaps),
     ];
     html! {
         section aria-label="Leaks" {
@@ -37,6 +38,10 @@ pub(crate) fn section(soak: &SoakFigures, timeline: Option<&TimelineDocument>) -
                         }
                     }
                 }
+            }
+            @for heap in &soak.heaps {
+                p { "Heap of process " (heap.pid) " (" (Foreign(&heap.collector)) "): "
+                    (Foreign(&heap.verdict.replace('_', " "))) ". " (Foreign(&heap.reason)) }
             }
             @if let (Some(timeline), Some(memory)) = (timeline, &soak.memory) {
                 (course(timeline, memory))

@@ -1,6 +1,7 @@
 //! The verdict of a soak as text.
 
-use uringbench_document::soak::{ResourceFigures, SoakFigures};
+use uringbench_core::summary::{Grouped, plural};
+use uringbench_document::soak::{HeapFigures, ResourceFigures, SoakFigures};
 use uringbench_document::target::Interval95;
 
 /// Smallest share of a leak for which a function is named.
@@ -37,15 +38,36 @@ pub fn headline(soak: &SoakFigures) -> String {
             None => "NO LEAK".to_owned(),
         },
         _ => match (soak.needs_minutes, soak.target_ended_s) {
-            (Some(minutes), _) => {
-                format!("INCONCLUSIVE (needs {:.0} more minutes)", minutes.ceil())
-            }
+            (Some(minutes), _) => format!("INCONCLUSIVE ({})", needs(soak, minutes)),
             (None, Some(ended_s)) => {
                 format!("INCONCLUSIVE (the target ended after {ended_s:.1} s)")
             }
             (None, None) => "INCONCLUSIVE".to_owned(),
         },
     }
+}
+
+/// What is missing: minutes at the rate of the run, or fewer at ten times that; and the collections
+/// of a heap that are awaited.
+fn needs(soak: &SoakFigures, minutes: f64) -> String {
+    let minutes = minutes.ceil();
+    let missing = soak.heaps.iter().filter_map(|heap| heap.needs_collections).max();
+    let collections = missing.map_or_else(String::new, |missing| {
+        format!(", or {}", plural(missing as u64, "full collection"))
+    });
+    let rate = soak.needs_requests.map(|requests| (requests / minutes / 60.0).round());
+    let sooner = (minutes / 10.0).ceil();
+    let time = match rate {
+        Some(rate) if rate >= 1.0 && sooner < minutes => format!(
+            "needs {} at {}/s, or {} at {}/s",
+            plural(minutes as u64, "more minute"),
+            Grouped(rate as u64),
+            Grouped(sooner as u64),
+            Grouped(rate as u64 * 10)
+        ),
+        _ => format!("needs {}", plural(minutes as u64, "more minute")),
+    };
+    format!("{time}{collections}")
 }
 
 /// The kinds of memory that grow, if they are not private alone.
@@ -57,7 +79,7 @@ fn kind(soak: &SoakFigures) -> String {
 }
 
 /// The figures behind the verdict: names and texts, line by line.
-pub(crate) fn lines(soak: &SoakFigures) -> Vec<(String, String)> {
+pub fn lines(soak: &SoakFigures) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     if soak.target_ended_s.is_some() {
         lines.push((String::new(), format!("- {}", soak.reason)));
@@ -72,6 +94,14 @@ pub(crate) fn lines(soak: &SoakFigures) -> Vec<(String, String)> {
             lines.push((name.to_owned(), self::resource(resource, unit)));
             lines.push((String::new(), format!("- {}", resource.reason)));
         }
+    }
+    for heap in &soak.heaps {
+        lines.push(("heap".to_owned(), self::heap(heap)));
+        lines.push((String::new(), format!("- {}", heap.reason)));
+    }
+    if let Some(beside) = &soak.beside_heaps {
+        lines.push(("beside".to_owned(), resource(beside, "bytes")));
+        lines.push((String::new(), format!("- {}", beside.reason)));
     }
     if let Some(dose) = &soak.dose {
         let parts = format!(
@@ -104,6 +134,14 @@ pub(crate) fn lines(soak: &SoakFigures) -> Vec<(String, String)> {
     lines
 }
 
+fn heap(heap: &HeapFigures) -> String {
+    let word = heap.verdict.replace('_', " ").to_uppercase();
+    let slope = heap.bytes_per_request.map(|slope| ranged(slope, "bytes/request"));
+    let slope = slope.map_or_else(String::new, |slope| format!("   {slope}"));
+    let collections = plural(heap.collections as u64, "full collection");
+    format!("{word}{slope}   {} of process {}, {collections}", heap.collector, heap.pid)
+}
+
 fn resource(resource: &ResourceFigures, unit: &str) -> String {
     let slope = match resource.per_request {
         Some(slope) => ranged(slope, &format!("{unit}/request")),
@@ -125,5 +163,37 @@ fn shown(figure: f64) -> String {
         0.0 => "0".to_owned(),
         small if small < 0.005 => format!("{figure:.1e}"),
         _ => format!("{figure:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_verdict_names_minutes_requests_and_collections() {
+        let open = |minutes, requests, collections| {
+            let heap = HeapFigures { needs_collections: collections, ..HeapFigures::default() };
+            headline(&SoakFigures {
+                verdict: "inconclusive".to_owned(),
+                needs_minutes: minutes,
+                needs_requests: requests,
+                heaps: vec![heap],
+                ..SoakFigures::default()
+            })
+        };
+        assert_eq!(
+            open(Some(36.0), Some(648_000.0), None),
+            "INCONCLUSIVE (needs 36 more minutes at 300/s, or 4 at 3,000/s)"
+        );
+        assert_eq!(
+            open(Some(11.0), Some(56_100.0), Some(7)),
+            "INCONCLUSIVE (needs 11 more minutes at 85/s, or 2 at 850/s, or 7 full collections)"
+        );
+        assert_eq!(
+            open(Some(1.0), None, Some(1)),
+            "INCONCLUSIVE (needs 1 more minute, or 1 full collection)"
+        );
+        assert_eq!(open(None, None, None), "INCONCLUSIVE");
     }
 }

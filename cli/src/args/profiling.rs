@@ -124,4 +124,8 @@ pub(crate) struct SoakArgs {
     /// Alternates between no load, the rate of -R and twice that rate, in random order.
     #[arg(long, help_heading = "Soak")]
     pub(crate) dose: bool,
+
+    /// Give the verdict on the soak stored in this folder, also on one that was killed
+    #[arg(long, value_name = "DIR", help_heading = "Soak", conflicts_with_all = ["url", "dose"])]
+    pub(crate) read: Option<PathBuf>,
 }

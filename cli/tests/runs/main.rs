@@ -46,6 +46,7 @@ mod schedules;
 mod servers;
 mod side_by_side;
 mod soaks;
+mod soaks_runtimes;
 mod stops;
 mod streams;
 mod suite_claims;

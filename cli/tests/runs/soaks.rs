@@ -70,3 +70,45 @@ fn a_target_that_ends_leaves_the_soak_without_a_verdict() {
     let reason = document.text("soak.reason");
     document.expect(reason.starts_with("the target ended "), "and says so");
 }
+
+/// The verdict on what a soak wrote into a folder.
+pub(crate) fn read_back(folder: &Path, code: i32) -> serde_json::Value {
+    let read = Run::text("soak --json --read").arg(folder.display().to_string()).finish();
+    let read = read.expect_code(code);
+    serde_json::from_str(&read.stdout).unwrap_or_else(|why| panic!("no JSON: {why}\n{read}"))
+}
+
+#[test]
+fn a_soak_that_is_killed_leaves_all_that_its_verdict_rests_on() {
+    let target = Target::start();
+    let words = format!(
+        "soak --json -q -o out -c 2 -R 100 -d 1h --warmup 0s --timeline-hz 10 --profile {} {}",
+        target.pid(),
+        target.url()
+    );
+    let running = Run::text(&words).start();
+    let out = running.folder().join("out");
+    let rows = || {
+        let text = std::fs::read_to_string(out.join("timeline.jsonl")).unwrap_or_default();
+        let rows = text.lines().skip(1).map(|row| serde_json::from_str(row).unwrap_or_default());
+        rows.collect::<Vec<serde_json::Value>>()
+    };
+    let began = Instant::now();
+    while rows().len() < 30 {
+        assert!(began.elapsed() < Duration::from_secs(30), "no rows within 30 s");
+        thread::sleep(Duration::from_millis(20));
+    }
+    running.signal(Signal::KILL);
+    // The last row may be cut.
+    let rows = rows();
+    for row in &rows[..rows.len() - 1] {
+        for key in ["rss_anon_bytes", "rss_shmem_bytes", "swap_bytes", "fds", "threads"] {
+            assert!(row["target"][key].is_number(), "{key} in {row}");
+        }
+        assert!(row["soak"]["requests"].is_number(), "{row}");
+    }
+    let soak = read_back(&out, 12);
+    assert_eq!(soak["verdict"], "inconclusive");
+    let notes = soak["notes"].to_string();
+    assert!(notes.contains("3600 s were planned"), "{notes}");
+}

@@ -4,11 +4,15 @@
 //! Called by the fuzz targets with the fuzzer's input, and by a test of `uringbench-profiler` with
 //! generated input. A check panics when it fails.
 
+mod java_heap;
+
 use uringbench_profiler::code::gopclntab::GoFunctions;
+use uringbench_profiler::code::hotspot::HotSpotLayout;
 use uringbench_profiler::code::v8::{V8Heap, V8Layout};
 use uringbench_profiler::record::{
     Content, OffCpu, ProcessTree, Record, RecordOrder, decode, peek_time,
 };
+use uringbench_profiler::runtime::hsperfdata::heap_counters;
 use uringbench_profiler::stack::StackId;
 
 /// From here on a word of a call chain is no address (`PERF_CONTEXT_MAX`).
@@ -41,6 +45,12 @@ pub fn records(input: &[u8]) -> usize {
     pushed.sort_unstable();
     assert_eq!(returned, pushed);
     decoded.len()
+}
+
+/// A file of a JVM's counters, which may hold anything, is read in bounds. Returns whether it had
+/// those of a heap.
+pub fn hsperfdata(input: &[u8]) -> bool {
+    heap_counters(input).is_some()
 }
 
 /// A table of functions that is read at all names, measures and expands only what is inside of it;
@@ -132,6 +142,39 @@ fn v8_symbol(name: &str) -> Option<i32> {
         | "class_SlicedString__parent__String" => 16,
         _ => return None,
     })
+}
+
+/// The memory of a Java process is read in bounds whatever it holds: the input damages bytes of a
+/// whole one, three bytes for each, the place first. Returns how many methods have names.
+pub fn hotspot(input: &[u8]) -> usize {
+    use java_heap::{CODE, INLINED_END, INNER, INTERPRETED, JavaHeap, JavaVersion, OUTER};
+    let versions = [JavaVersion::Java17, JavaVersion::Java25];
+    let mut heap = JavaHeap::new(versions[input.len() % 2]);
+    for damage in input.chunks_exact(3) {
+        heap.damage(usize::from(u16::from_le_bytes([damage[0], damage[1]])), damage[2]);
+    }
+    let mut reads = 0;
+    let mut memory = |at, bytes: &mut [u8]| {
+        reads += 1;
+        heap.read(at, bytes)
+    };
+    let Ok(layout) = HotSpotLayout::read(|name| heap.symbol_at(name), &mut memory) else {
+        return 0;
+    };
+    let mut methods = vec![INNER, OUTER];
+    for address in [CODE[0], INLINED_END, INTERPRETED] {
+        let Some(blob) = layout.blob(address, &mut memory) else { continue };
+        assert!(blob.code.contains(&address));
+        let _ = layout.is_same(&blob, &mut memory);
+        let found = layout.methods(&blob, address, &mut memory);
+        assert!(found.len() <= 64);
+        methods.extend(found);
+    }
+    let names: Vec<_> =
+        methods.into_iter().filter_map(|method| layout.name(method, &mut memory)).collect();
+    assert!(names.iter().all(|name| name.len() <= 8_192), "{names:?}");
+    assert!(reads < 200_000, "{reads} reads");
+    names.len()
 }
 
 /// The records of a ring; the last may be cut off.

@@ -7,9 +7,11 @@ use rustc_hash::FxHashMap;
 
 use super::address_spaces::{AddressSpaces, Backing};
 use super::copied_stack::CopiedStack;
+use super::hotspot_program::{CodeAround, JavaFrame};
 use super::module::{Module, Modules};
 use super::process_memory::ProcessMemory;
-use super::v8_program::V8Processes;
+use super::python_program::LoopRun;
+use super::runtimes::Runtimes;
 use crate::stack::{Location, Marker, ModuleId, NameId, StackTable};
 
 /// The kind of code at an address.
@@ -31,7 +33,7 @@ pub(super) struct CodeLookup<'a> {
     pub(super) snippets: &'a mut Snippets,
     pub(super) memory: &'a mut ProcessMemory,
     pub(super) stacks: &'a mut StackTable,
-    pub(super) v8: &'a mut V8Processes,
+    pub(super) runtimes: &'a mut Runtimes,
 }
 
 /// Code that was read, by process and address: each once.
@@ -101,17 +103,70 @@ impl CodeLookup<'_> {
         (instruction >> 26 == 0b10_0101).then(|| (to - 4).wrapping_add_signed(distance))
     }
 
-    /// The JavaScript function that runs at an address, by its frame.
-    pub(super) fn script_function(
+    /// The functions of a managed runtime that run at an address, the innermost first; the frame
+    /// pointer is known unless the kernel found the frame.
+    pub(super) fn managed(
         &mut self,
         kind: CodeKind,
         address: u64,
-        frame: u64,
+        pointer: Option<u64>,
+        stack: &CopiedStack<'_>,
+    ) -> Vec<NameId> {
+        if kind == CodeKind::Anonymous {
+            let mut java = std::mem::take(&mut self.runtimes.java);
+            let names = java.names(address, pointer, stack, self);
+            self.runtimes.java = java;
+            if !names.is_empty() {
+                return names;
+            }
+        }
+        let mut v8 = std::mem::take(&mut self.runtimes.v8);
+        let name = pointer.and_then(|pointer| v8.function(kind, address, pointer, stack, self));
+        self.runtimes.v8 = v8;
+        name.into_iter().collect()
+    }
+
+    /// The caller of a Java frame.
+    pub(super) fn java_caller(
+        &mut self,
+        at: JavaFrame,
+        is_innermost: bool,
+        stack: &CopiedStack<'_>,
+    ) -> Option<JavaFrame> {
+        let mut java = std::mem::take(&mut self.runtimes.java);
+        let caller = java.caller(at, is_innermost, stack, self);
+        self.runtimes.java = java;
+        caller
+    }
+
+    /// The code before and at an instruction, as far as it can be read.
+    pub(super) fn code_around(&mut self, address: u64) -> CodeAround {
+        let mut code = CodeAround::default();
+        let length = self.read(address.wrapping_sub(8), &mut code);
+        if length < code.len() { CodeAround::default() } else { code }
+    }
+
+    /// How far the addresses of a file are moved in this process.
+    pub(super) fn loaded_at(&self, module: ModuleId) -> Option<u64> {
+        let regions = self.address_spaces.regions(self.pid).iter();
+        let mut of_module = regions.filter(|region| match region.backing {
+            Backing::Module(of) => of == module,
+            Backing::Unchecked(path) => self.modules.at_path(path) == module,
+            Backing::Anonymous => false,
+        });
+        let region = of_module.next()?;
+        Some(region.start.wrapping_sub(self.modules.address(module, region.file_offset)))
+    }
+
+    /// The Python function that a run of the interpreter's loop executes.
+    pub(super) fn python_function(
+        &mut self,
+        run: &LoopRun,
         stack: &CopiedStack<'_>,
     ) -> Option<NameId> {
-        let mut v8 = std::mem::take(self.v8);
-        let name = v8.function(kind, address, frame, stack, self);
-        *self.v8 = v8;
+        let mut python = std::mem::take(&mut self.runtimes.python);
+        let name = python.function(run, stack, self);
+        self.runtimes.python = python;
         name
     }
 

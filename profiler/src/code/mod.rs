@@ -2,9 +2,8 @@
 //!
 //! `address_spaces` tracks mappings, `module` keeps the files, `image` reads them, `code_lookup`
 //! joins the two, `unwind` unwinds stacks with the help of `callers` and `copied_stack`, `names`
-//! names their frames (`jit`, `kallsyms`, `gopclntab`, `v8` and
-//! others read the formats). Recording,
-//! and which processes belong to the target, are decided elsewhere.
+//! names their frames (`jit`, `kallsyms`, `gopclntab`, `v8`, `hotspot`, `python_code` and others
+//! read the formats). Recording, and which processes belong to the target, are decided elsewhere.
 
 mod address_spaces;
 #[cfg(test)]
@@ -14,12 +13,17 @@ mod code_lookup;
 mod copied_stack;
 mod go_program;
 pub mod gopclntab;
+pub mod hotspot;
+mod hotspot_program;
 mod image;
 mod jit;
 mod kallsyms;
 mod module;
 mod names;
 mod process_memory;
+pub mod python_code;
+mod python_program;
+mod runtimes;
 mod symbol_values;
 #[cfg(test)]
 mod tests;
@@ -40,11 +44,14 @@ use self::code_lookup::{CodeLookup, Snippets};
 pub use self::image::ImageError;
 use self::module::{Module, Modules, Sight};
 use self::process_memory::ProcessMemory;
+use self::runtimes::Runtimes;
 use self::unwind::Unwinder;
 pub use self::unwind::{FRAMES_MAX, UnwindCounts};
-use self::v8_program::V8Processes;
-use crate::record::{Content, Mapping, Record, SampleRecord};
+use crate::record::{Content, Mapping, Record, SampleRecord, UserState};
 use crate::stack::{FrameName, Location, Marker, StackId, StackTable};
+
+/// How the user frames of a stack are found.
+type UnwindStack = fn(&mut Unwinder, &UserState<'_>, &mut CodeLookup<'_>, &mut Vec<Location>);
 
 /// The code of all observed processes.
 #[derive(Debug, Default)]
@@ -53,7 +60,7 @@ pub struct Code {
     modules: Modules,
     snippets: Snippets,
     memory: ProcessMemory,
-    v8: V8Processes,
+    runtimes: Runtimes,
     unwinder: Unwinder,
     /// The perf maps of processes that ran code without a file, kept open after their exit.
     perf_maps: FxHashMap<u32, Option<File>>,
@@ -95,7 +102,7 @@ impl Code {
                 self.perf_maps.remove(&record.pid);
                 self.snippets.forget(record.pid);
                 self.memory.forget(record.pid);
-                self.v8.forget(record.pid);
+                self.runtimes.forget(record.pid);
             }
             Content::Fork { pid, parent, .. } if pid != parent => {
                 self.exited.retain(|exited| exited != pid);
@@ -103,7 +110,7 @@ impl Code {
                 self.perf_maps.remove(pid);
                 self.snippets.forget(*pid);
                 self.memory.forget(*pid);
-                self.v8.forget(*pid);
+                self.runtimes.forget(*pid);
                 self.address_spaces.fork(*parent, *pid);
             }
             Content::Exit { pid, tid } if pid == tid => self.expire(*pid),
@@ -118,12 +125,33 @@ impl Code {
         sample: &SampleRecord<'_>,
         stacks: &mut StackTable,
     ) -> StackId {
+        self.stack_of(pid, sample, stacks, Unwinder::user_stack)
+    }
+
+    /// The same with Python functions in the place of the interpreter's loops: the innermost of
+    /// each run, exactly as of the sample. It costs more reads of the target's memory.
+    pub fn stack_with_python(
+        &mut self,
+        pid: u32,
+        sample: &SampleRecord<'_>,
+        stacks: &mut StackTable,
+    ) -> StackId {
+        self.stack_of(pid, sample, stacks, Unwinder::user_stack_with_python)
+    }
+
+    fn stack_of(
+        &mut self,
+        pid: u32,
+        sample: &SampleRecord<'_>,
+        stacks: &mut StackTable,
+        unwind: UnwindStack,
+    ) -> StackId {
         let mut frames = std::mem::take(&mut self.frames);
         frames.clear();
         kernel_frames(sample, &mut frames);
         let has_user_half = sample.user.is_some() || !sample.is_kernel;
         if has_user_half {
-            self.user_frames(pid, sample, stacks, &mut frames);
+            self.user_frames((pid, sample), stacks, &mut frames, unwind);
         }
         let stack = stacks.intern(frames.iter().rev().copied());
         self.frames = frames;
@@ -154,12 +182,12 @@ impl Code {
     /// Whether names are read from processes that move what they are read of: then a sample has to
     /// be decoded soon after it was taken.
     pub fn names_move(&self) -> bool {
-        self.v8.is_any()
+        self.runtimes.v8.is_any()
     }
 
     /// The frames of JavaScript that have a name, and all of them.
     pub const fn script_frames(&self) -> (u64, u64) {
-        (self.v8.named, self.v8.frames)
+        (self.runtimes.v8.named, self.runtimes.v8.frames)
     }
 
     /// Counts of how unwinding of user stacks ended.
@@ -192,7 +220,9 @@ impl Code {
             let is_named = content.image.has_symbols || content.go().is_some();
             Some(format!("{} {}", module.name, content.image.unnamed(is_named)?))
         };
-        self.modules.all().iter().filter_map(advice).collect()
+        let java = self.runtimes.java.failure.as_ref();
+        let java = java.map(|why| format!("Java methods have no names, because {why}"));
+        self.modules.all().iter().filter_map(advice).chain(java).collect()
     }
 
     /// Remove the mappings of a process that ended. Its stacks keep their names.
@@ -200,7 +230,7 @@ impl Code {
         self.address_spaces.forget(pid);
         self.snippets.forget(pid);
         self.memory.forget(pid);
-        self.v8.forget(pid);
+        self.runtimes.forget(pid);
     }
 
     fn observe_mapping(&mut self, mapping: &Mapping<'_>) {
@@ -231,19 +261,20 @@ impl Code {
 
     fn user_frames(
         &mut self,
-        pid: u32,
-        sample: &SampleRecord<'_>,
+        (pid, sample): (u32, &SampleRecord<'_>),
         stacks: &mut StackTable,
         frames: &mut Vec<Location>,
+        unwind: UnwindStack,
     ) {
         if !self.address_spaces.knows(pid) && self.attach(pid).is_err() {
             // Not tried again.
             self.address_spaces.exec(pid);
         }
-        let Self { address_spaces, modules, snippets, memory, v8, unwinder, .. } = self;
-        let mut lookup = CodeLookup { pid, address_spaces, modules, snippets, memory, stacks, v8 };
+        let Self { address_spaces, modules, snippets, memory, runtimes, unwinder, .. } = self;
+        let mut lookup =
+            CodeLookup { pid, address_spaces, modules, snippets, memory, stacks, runtimes };
         match &sample.user {
-            Some(state) => unwinder.user_stack(state, &mut lookup, frames),
+            Some(state) => unwind(unwinder, state, &mut lookup, frames),
             None => {
                 let kind = lookup.kind(sample.ip);
                 frames.push(lookup.location(kind, sample.ip));
@@ -278,7 +309,7 @@ fn open_perf_map(pid: u32) -> Option<File> {
 }
 
 /// A process's PID in its innermost namespace, from `/proc/PID/status`.
-fn own_pid(status: &str) -> Option<u32> {
+pub(crate) fn own_pid(status: &str) -> Option<u32> {
     let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
     line.split_ascii_whitespace().next_back()?.parse().ok()
 }

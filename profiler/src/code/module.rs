@@ -22,6 +22,7 @@ use rustix::fs::{MemfdFlags, OFlags, memfd_create};
 use super::address_spaces::{Backing, PathId, Region, maps_line};
 use super::go_program::GoProgram;
 use super::image::{Image, ImageError, build_id};
+use super::python_program::PythonProgram;
 use super::v8::V8LayoutError;
 use super::v8_program::V8Program;
 use crate::stack::ModuleId;
@@ -45,6 +46,19 @@ impl Module {
         };
         self.v8.get_or_init(read).as_ref()
     }
+
+    /// The interpreter of a file with CPython.
+    pub(super) fn python(&self) -> Option<&PythonProgram> {
+        self.content.as_ref().ok().filter(|_| PythonProgram::is_named(&self.name))?.python()
+    }
+
+    /// Whether the code at an address is the loop of CPython's interpreter.
+    pub(super) fn is_python_loop(&self, address: u64) -> bool {
+        self.python().is_some_and(|python| {
+            let function = self.content.as_ref().ok().and_then(|it| it.function(address));
+            function.is_some_and(|function| python.is_loop(function.start))
+        })
+    }
 }
 
 /// An opened file.
@@ -59,6 +73,7 @@ pub(super) struct Content {
     /// The file with its symbols, if they are kept apart from it, and its size.
     pub(super) debug: Option<(File, u64)>,
     go: OnceCell<Option<GoProgram>>,
+    python: OnceCell<Option<PythonProgram>>,
     functions: OnceCell<Vec<Range<u64>>>,
 }
 
@@ -69,8 +84,8 @@ impl Content {
     }
 
     fn new(file: File, size: u64, image: Image) -> Self {
-        let (go, functions) = (OnceCell::new(), OnceCell::new());
-        Self { file, size, image, debug: None, go, functions }
+        let (go, python, functions) = Default::default();
+        Self { file, size, image, debug: None, go, python, functions }
     }
 
     /// Further symbols that are compressed within the file, as a file in memory.
@@ -89,6 +104,11 @@ impl Content {
     /// The address ranges with unwind rules, sorted.
     pub(super) fn functions(&self) -> &[Range<u64>] {
         self.functions.get_or_init(|| self.image.functions())
+    }
+
+    /// The interpreter of a file that may contain CPython, read when it is first needed.
+    fn python(&self) -> Option<&PythonProgram> {
+        self.python.get_or_init(|| PythonProgram::read(&self.image, &self.file)).as_ref()
     }
 
     /// The functions of a Go program, read when they are first needed.

@@ -12,7 +12,9 @@ use super::callers::{ends_with_call, join};
 use super::code_lookup::{CodeKind, CodeLookup};
 use super::copied_stack::CopiedStack;
 use super::go_program::{GoRule, caller};
+use super::hotspot_program::JavaFrame;
 use super::module::Modules;
+use super::python_program::LoopRun;
 use super::unwind_rules::UnwindRules;
 use crate::record::{UserState, Words};
 use crate::stack::{Location, Marker, ModuleId};
@@ -70,6 +72,8 @@ pub(super) struct Unwinder {
     outermost: FxHashSet<Location>,
     /// The steps of the current stack.
     path: Vec<Step>,
+    /// The runs of Python's interpreter loop in the current stack, if they are asked for.
+    loops: Option<Vec<LoopRun>>,
     /// Results so far.
     pub(super) counts: UnwindCounts,
 }
@@ -79,6 +83,8 @@ pub(super) struct Unwinder {
 struct Step {
     /// The instruction or the return address.
     address: u64,
+    /// The address that was looked up.
+    looked_up: u64,
     /// The number of locations up to this frame.
     locations: usize,
 }
@@ -126,6 +132,31 @@ impl Unwinder {
     /// Append a thread's user frames to `out`, innermost first, and a marker after the outermost if
     /// callers are missing.
     pub(super) fn user_stack(
+        &mut self,
+        state: &UserState<'_>,
+        lookup: &mut CodeLookup<'_>,
+        out: &mut Vec<Location>,
+    ) {
+        self.loops = None;
+        self.stack_of(state, lookup, out);
+    }
+
+    /// The same with the Python functions that run, as far as the stack names them.
+    pub(super) fn user_stack_with_python(
+        &mut self,
+        state: &UserState<'_>,
+        lookup: &mut CodeLookup<'_>,
+        out: &mut Vec<Location>,
+    ) {
+        self.loops = Some(Vec::new());
+        self.stack_of(state, lookup, out);
+        if let Some((_, registers)) = registers(state) {
+            let stack = CopiedStack::new(registers.sp(), state.stack, state.is_full);
+            self.name_loops(&stack, lookup, out);
+        }
+    }
+
+    fn stack_of(
         &mut self,
         state: &UserState<'_>,
         lookup: &mut CodeLookup<'_>,
@@ -184,6 +215,7 @@ impl Unwinder {
         out: &mut Vec<Location>,
     ) -> End {
         while self.path.len() < FRAMES_MAX {
+            let (reached, begin) = (at.kind, at.registers.sp());
             if is_start(at.kind, lookup.modules) || at.rule == Some(GoRule::Root) {
                 return End::Root;
             }
@@ -198,6 +230,7 @@ impl Unwinder {
                     return ended(error, stack);
                 }
             };
+            self.note_loop(reached, (begin, at.registers.sp()), lookup.modules, out.len());
             let Some(frame) = FrameAddress::from_return_address(to) else { return End::Root };
             let kind = lookup.kind(to - 1);
             if kind == CodeKind::Unmapped || stack.is_extended() && !may_call(to, at.kind, lookup) {
@@ -211,6 +244,35 @@ impl Unwinder {
         End::TooDeep
     }
 
+    /// Note a frame of Python's loop, the last that was entered, and its place on the stack.
+    fn note_loop(&mut self, kind: CodeKind, frame: (u64, u64), modules: &Modules, frames: usize) {
+        let CodeKind::File { module, address: in_file } = kind else { return };
+        let (Some(loops), Some(step)) = (&mut self.loops, self.path.last()) else { return };
+        if modules.module(module).is_python_loop(in_file) {
+            let (location, address) = (frames.saturating_sub(1), step.looked_up);
+            let above = loops.last().map_or(0, |run| run.frame.1);
+            loops.push(LoopRun { location, address, kind, frame, above });
+        }
+    }
+
+    /// Put the Python functions in the place of the loops that run them.
+    fn name_loops(
+        &mut self,
+        stack: &CopiedStack<'_>,
+        lookup: &mut CodeLookup<'_>,
+        out: &mut [Location],
+    ) {
+        for run in self.loops.take().unwrap_or_default() {
+            // Frames found along another way may have taken its place.
+            let own = lookup.location(run.kind, run.address);
+            if let Some(location) = out.get_mut(run.location).filter(|location| **location == own)
+                && let Some(name) = lookup.python_function(&run, stack)
+            {
+                *location = Location::Named(name);
+            }
+        }
+    }
+
     /// The return address of a frame; its registers become those of its caller.
     fn next(
         &mut self,
@@ -219,6 +281,12 @@ impl Unwinder {
         lookup: &mut CodeLookup<'_>,
     ) -> Result<Option<u64>, Error> {
         if let Some((to, above)) = trampoline(at.frame, at.kind, &at.registers, stack, lookup) {
+            at.registers = above;
+            return Ok(Some(to));
+        }
+        if at.kind == CodeKind::Anonymous
+            && let Some((to, above)) = java_step(at, stack, lookup)
+        {
             at.registers = above;
             return Ok(Some(to));
         }
@@ -312,14 +380,13 @@ impl Unwinder {
         if let CodeKind::File { module, address } = kind {
             out.extend((0..go.inlined).map(|nth| Location::Inlined { module, address, nth }));
         }
-        let script =
-            pointer.and_then(|pointer| lookup.script_function(kind, address, pointer, stack));
-        // Compiled JavaScript is known by its function, interpreted also by the handler that runs.
-        if script.is_none() || kind != CodeKind::Anonymous {
+        let managed = lookup.managed(kind, address, pointer, stack);
+        // Compiled code is known by its functions, interpreted JavaScript also by its handler.
+        if managed.is_empty() || kind != CodeKind::Anonymous {
             out.push(lookup.location(kind, address));
         }
-        out.extend(script.map(Location::Named));
-        self.path.push(Step { address: found, locations: out.len() });
+        out.extend(managed.into_iter().map(Location::Named));
+        self.path.push(Step { address: found, looked_up: address, locations: out.len() });
         go.rule
     }
 
@@ -388,6 +455,34 @@ fn go_step(
     let (to, above) = caller(rule, registers, read)?;
     *registers = above;
     Ok(Some(to))
+}
+
+/// The caller of a frame of Java, and its registers.
+#[cfg(target_arch = "x86_64")]
+fn java_step(
+    at: &Reached,
+    stack: &CopiedStack<'_>,
+    lookup: &mut CodeLookup<'_>,
+) -> Option<(u64, UnwindRegsNative)> {
+    let (pc, is_innermost) = match at.frame {
+        FrameAddress::InstructionPointer(pc) => (pc, true),
+        FrameAddress::ReturnAddress(pc) => (pc.get(), false),
+    };
+    let frame = JavaFrame { pc, sp: at.registers.sp(), fp: at.registers.bp() };
+    let JavaFrame { pc, sp, fp } = lookup.java_caller(frame, is_innermost, stack)?;
+    // Only known code can be the caller.
+    (lookup.kind(pc.checked_sub(1)?) != CodeKind::Unmapped)
+        .then(|| (pc, UnwindRegsNative::new(pc, sp, fp)))
+}
+
+/// Frames of Java have another form on other processors.
+#[cfg(not(target_arch = "x86_64"))]
+fn java_step(
+    _: &Reached,
+    _: &CopiedStack<'_>,
+    _: &mut CodeLookup<'_>,
+) -> Option<(u64, UnwindRegsNative)> {
+    None
 }
 
 /// The caller of one of CPython's trampolines (`-X perf`, 3.12), and its registers. They have no
@@ -469,67 +564,4 @@ const ROOT_FRAMES: usize = 3;
 const ROOTS_MAX: usize = 1_024;
 
 #[cfg(all(test, target_arch = "x86_64"))]
-mod tests {
-    use super::super::address_spaces::{AddressSpaces, Backing, Region};
-    use super::super::code_lookup::Snippets;
-    use super::super::process_memory::ProcessMemory;
-    use super::super::v8_program::V8Processes;
-    use super::*;
-    use crate::stack::StackTable;
-
-    /// CPython 3.12's `_Py_trampoline_func_start`: `sub $8, %rsp`; `call *%rcx`; `add $8, %rsp`;
-    /// `ret`.
-    static TRAMPOLINE: [u8; 11] =
-        [0x48, 0x83, 0xec, 0x08, 0xff, 0xd1, 0x48, 0x83, 0xc4, 0x08, 0xc3];
-    /// Drops two words.
-    static OTHER: [u8; 11] = [0x48, 0x83, 0xec, 0x10, 0xff, 0xd1, 0x48, 0x83, 0xc4, 0x10, 0xc3];
-    /// After the call.
-    const RETURN: u64 = 6;
-    const BASE: u64 = 0x7000;
-
-    /// Unwinds from code at 0x5000, with a frame pointer, that was called by `code`, which is in
-    /// this process; above the return address the stack holds `words`. The addresses found beyond
-    /// the call in `code`.
-    fn callers(code: &'static [u8], words: &[u64]) -> Vec<u64> {
-        let pid = std::process::id();
-        let start = code.as_ptr() as u64;
-        let mut spaces = AddressSpaces::default();
-        for (start, end) in [(start, start + code.len() as u64), (0x5000, 0x6000)] {
-            let backing = Backing::Anonymous;
-            spaces.map(pid, Region { start, end, file_offset: 0, backing });
-        }
-        let (modules, snippets) = (&mut Modules::default(), &mut Snippets::default());
-        let (memory, v8) = (&mut ProcessMemory::default(), &mut V8Processes::default());
-        let (address_spaces, stacks) = (&mut spaces, &mut StackTable::default());
-        let mut lookup = CodeLookup { pid, address_spaces, modules, snippets, memory, stacks, v8 };
-        let bytes = |words: &[u64]| -> Vec<u8> {
-            words.iter().flat_map(|word| word.to_ne_bytes()).collect()
-        };
-        let registers = bytes(&[0, 0, 0, 0, 0, 0, BASE, BASE, 0x5000]);
-        let stack = bytes(&[&[0, start + RETURN], words].concat());
-        let (registers, callers) = (Words(&registers), Words::default());
-        let state = UserState { registers, stack: &stack, is_full: true, callers };
-        let mut out = Vec::new();
-        Unwinder::default().user_stack(&state, &mut lookup, &mut out);
-        assert_eq!(out.pop(), Some(Location::Marker(Marker::Truncated)));
-        let address = |location| match location {
-            Location::Anonymous { address, .. } => address,
-            other => panic!("{other:?}"),
-        };
-        let mut found = out.into_iter().map(address);
-        assert_eq!(found.next(), Some(0x5000));
-        assert_eq!(found.next(), Some(start + RETURN - 1));
-        found.collect()
-    }
-
-    #[test]
-    fn the_caller_of_a_cpython_trampoline_is_behind_the_word_that_it_drops() {
-        assert_eq!(callers(&TRAMPOLINE, &[0x5500, 0x5010]), [0x500f]);
-        // Two in a row.
-        let nested = TRAMPOLINE.as_ptr() as u64 + RETURN;
-        assert_eq!(callers(&TRAMPOLINE, &[0, nested, 0, 0x5010]), [nested - 1, 0x500f]);
-        assert_eq!(callers(&OTHER, &[0x5500, 0x5010]), [0; 0], "other code");
-        assert_eq!(callers(&TRAMPOLINE, &[0x5500, 0x9010]), [0; 0], "no code calls it");
-        assert_eq!(callers(&TRAMPOLINE, &[0x5500]), [0; 0], "the copy of the stack ends");
-    }
-}
+mod tests;

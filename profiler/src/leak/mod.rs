@@ -7,11 +7,14 @@
 //! shows the origin of the memory; `timeline` reads the series.
 
 mod envelope;
+pub mod heap;
 mod least_squares;
 mod memory;
 pub mod rate_steps;
+mod rises;
 mod shape;
 mod verdict;
+mod wording;
 
 use uringbench_core::statistics::Estimate;
 
@@ -59,6 +62,8 @@ pub struct Rules {
 pub enum Heap {
     /// By the program itself, or by reference counts: all of the heap is in use.
     Freed,
+    /// Memory of a runtime beside its heap: compiled code, classes, stacks.
+    Beside,
     /// By a collector that lets the heap grow to a multiple of the memory last found in use (Go,
     /// V8, Ruby, Erlang): a heap that settles grows by as much as a small leak.
     Collected,
@@ -73,6 +78,7 @@ impl Heap {
         const MIB: f64 = 1_048_576.0;
         match self {
             Self::Freed => MIB,
+            Self::Beside => (8.0 * MIB).max(level / 10.0),
             Self::Collected => (64.0 * MIB).max(level / 4.0),
             Self::CollectedAtItsLimit => f64::INFINITY,
         }
@@ -166,6 +172,8 @@ pub struct LeakResult {
     pub verdict: LeakVerdict,
     /// The axis of the slopes below.
     pub axis: Axis,
+    /// The run's mean rate, requests per second; `None` where requests are not the axis.
+    pub rate: Option<f64>,
     /// Growth per request with its 95 % interval; `None` without requests.
     pub per_request: Option<Estimate>,
     /// Growth per hour at the run's mean rate, 95 %.

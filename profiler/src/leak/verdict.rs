@@ -10,21 +10,15 @@ use std::ops::Range;
 use uringbench_core::statistics::Estimate;
 use uringbench_core::statistics::distribution::t_quantile;
 use uringbench_core::statistics::trend::{SlopeRule, theil_sen_within};
-use uringbench_core::summary::plural;
 
 use super::envelope::{Envelope, envelope};
 use super::least_squares::Fit;
+use super::rises::Rises;
 use super::shape::{Explained, Late, Rival, explain, shares};
-use super::{
-    Axis, Heap, LeakResult, LeakVerdict, Point, ResourceSeries, ResourceUnit, Rules, Shape,
-};
+use super::wording::{Doubt, longer, reason};
+use super::{Axis, LeakResult, LeakVerdict, Point, ResourceSeries, ResourceUnit, Rules, Shape};
 
 const CONFIDENCE: f64 = 0.95;
-/// A leak needs this many rises of the floor, this many of them in the last third, and none larger
-/// than this share of the growth: with fewer, a line through them may be chance.
-const RISES_MIN: usize = 12;
-const RISES_LATE_MIN: usize = 4;
-const RISE_SHARE_MAX: f64 = 0.25;
 /// With fewer readings or windows, the result is INCONCLUSIVE.
 const READINGS_MIN: usize = 16;
 const WINDOWS_MIN: usize = 8;
@@ -37,6 +31,10 @@ const EVIDENCE_AXIS: f64 = 10.0;
 /// Half an interval of 95 %, times this, is the smallest slope that is detected with 95 % power:
 /// (1.960 + 1.645) / 1.960.
 const POWER: f64 = 1.84;
+/// A run that could not decide is repeated so many times longer at least; one whose growth slowed
+/// down has only its last third for a slope.
+const LONGER: f64 = 1.5;
+const SLOWING_LONGER: f64 = 2.5;
 /// The length to ask for when a run was too short to estimate it.
 const RUN_MINUTES: f64 = 5.0;
 
@@ -148,6 +146,7 @@ impl Run<'_> {
         let mut result = LeakResult {
             verdict,
             axis: study.axis,
+            rate: (study.axis == Axis::Requests).then_some(self.per_hour / 3_600.0),
             per_request,
             per_hour,
             smallest_detectable,
@@ -160,7 +159,7 @@ impl Run<'_> {
             reason: String::new(),
         };
         result.reason = match doubt {
-            Some(doubt) => self.doubtful(&result, doubt),
+            Some(doubt) => doubt.reason(&result, self.rules.heap),
             None => reason(&result, self.rules.unit, slope),
         };
         result
@@ -215,101 +214,15 @@ impl Run<'_> {
         // and by the length of the axis.
         let half = (slope.high - slope.low) / 2.0 + step.abs();
         let distance = (slope.value - floor).abs().max(floor / 4.0);
-        let longer = (half / distance).powf(2.0 / 3.0).clamp(1.5, 20.0);
+        let least = if explained.is_slowing { SLOWING_LONGER } else { LONGER };
+        let longer = (half / distance).powf(2.0 / 3.0).clamp(least, 20.0);
+        // A heap's growth must also be more than a healthy one's.
+        let normal = self.rules.heap.least_growth(study.envelope.y[study.cut]);
+        let grown = (slope.value * study.reach).max(1.0);
+        let beyond = if slope.value > floor && normal.is_finite() { normal / grown } else { 0.0 };
+        let longer = longer.max(beyond.min(100.0));
         let needs_minutes = (self.span_s / 60.0 * (longer - 1.0)).max(1.0).ceil();
         (LeakVerdict::Inconclusive { needs_minutes }, None)
-    }
-
-    fn doubtful(&self, result: &LeakResult, doubt: Doubt) -> String {
-        let rate = (self.per_hour / 3_600.0).round();
-        let needs = match result.verdict {
-            LeakVerdict::Inconclusive { needs_minutes } if needs_minutes.is_finite() => {
-                let longer = longer(needs_minutes);
-                if result.axis == Axis::Requests && rate >= 1.0 {
-                    let sooner = (needs_minutes / 10.0).ceil();
-                    format!("{longer} at {rate} requests/s, or {sooner} at ten times the rate")
-                } else {
-                    longer
-                }
-            }
-            _ => String::new(),
-        };
-        let mib = |bytes: f64| format!("{:.1} MiB", bytes / 1_048_576.0);
-        match doubt {
-            Doubt::Little { grown, least } if self.rules.heap == Heap::Freed => format!(
-                "it grows steadily, but only by {} since the warm-up, and an allocator may grow by \
-                 {} without a leak: {needs}",
-                mib(grown),
-                mib(least)
-            ),
-            Doubt::Little { grown, least } => format!(
-                "it grows steadily, but only by {} since the warm-up, and a garbage-collected heap \
-                 may grow by {} without a leak: {needs}",
-                mib(grown),
-                mib(least)
-            ),
-            Doubt::HeapToItsLimit { grown } => format!(
-                "it grew by {} since the warm-up, and this runtime's heap grows to its limit \
-                 without a leak: set a limit (-Xmx, DOTNET_GCHeapHardLimit) that the heap reaches \
-                 early in the run",
-                mib(grown)
-            ),
-            Doubt::Lumps { grown, rises } => format!(
-                "it grew by {} since the warm-up, but unlike a leak in {} steps, {} of them in the \
-                 last third, the largest {:.0} % of the growth: {needs}",
-                mib(grown),
-                rises.count,
-                rises.late,
-                rises.largest / rises.total.max(1.0) * 100.0
-            ),
-        }
-    }
-}
-
-/// Why growth above the floor is not yet evidence of a leak; bytes since the warm-up.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Doubt {
-    /// The growth is within the normal range of a heap.
-    Little { grown: f64, least: f64 },
-    /// Any growth is within that range.
-    HeapToItsLimit { grown: f64 },
-    /// It came in few pieces.
-    Lumps { grown: f64, rises: Rises },
-}
-
-/// The rises of the floor: the level below which the resource never fell again.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Rises {
-    count: usize,
-    late: usize,
-    largest: f64,
-    total: f64,
-}
-
-impl Rises {
-    fn of(points: &[Point], from_s: f64) -> Self {
-        let settled = &points[points.partition_point(|point| point.t_s < from_s)..];
-        let mut rises = Self { count: 0, late: 0, largest: 0.0, total: 0.0 };
-        let (Some(first), Some(last)) = (settled.first(), settled.last()) else { return rises };
-        let late_s = last.t_s - (last.t_s - first.t_s) / 3.0;
-        let mut floor = last.value;
-        for point in settled.iter().rev() {
-            if point.value < floor {
-                let rise = floor - point.value;
-                rises.count += 1;
-                rises.late += usize::from(point.t_s >= late_s);
-                rises.largest = rises.largest.max(rise);
-                rises.total += rise;
-                floor = point.value;
-            }
-        }
-        rises
-    }
-
-    fn are_a_line(&self) -> bool {
-        self.count >= RISES_MIN
-            && self.late >= RISES_LATE_MIN
-            && self.largest <= RISE_SHARE_MAX * self.total
     }
 }
 
@@ -380,59 +293,6 @@ fn shape(study: &Study) -> Shape {
     }
 }
 
-fn reason(result: &LeakResult, unit: ResourceUnit, slope: Estimate) -> String {
-    let unit = match unit {
-        ResourceUnit::Bytes => "bytes",
-        ResourceUnit::Descriptors => "descriptors",
-        ResourceUnit::Threads => "threads",
-    };
-    let per = match result.axis {
-        Axis::Requests => "per request",
-        Axis::Hours => "per hour",
-    };
-    let Estimate { value, low, high } = slope.map(three_digits);
-    let growth = format!("{value} {unit} {per} (95 %: {low} to {high})");
-    let floor = three_digits(result.floor);
-    match (result.verdict, result.shape) {
-        (LeakVerdict::Leak, _) => {
-            format!("it grows steadily by {growth}, above the floor of {floor}")
-        }
-        (LeakVerdict::NoLeak { below }, _) => {
-            let below = three_digits(below);
-            format!("after the warm-up it grows by {growth}: no leak above {below} {unit} {per}")
-        }
-        (LeakVerdict::Inconclusive { needs_minutes }, Shape::Saturating { .. }) => format!(
-            "growth slows down but has not ended (lately {growth}): {} to see where it ends",
-            longer(needs_minutes)
-        ),
-        (LeakVerdict::Inconclusive { needs_minutes }, Shape::Step { height }) => format!(
-            "it jumped once by {} {unit} and otherwise grows by {growth}: {} to see whether it \
-             jumps again",
-            three_digits(height),
-            longer(needs_minutes)
-        ),
-        (LeakVerdict::Inconclusive { needs_minutes }, _) => format!(
-            "it grows by {growth}, which neither shows nor rules out a leak above the floor of \
-             {floor}: {}",
-            longer(needs_minutes)
-        ),
-    }
-}
-
-/// The advice to repeat the run, longer by so many minutes.
-fn longer(minutes: f64) -> String {
-    format!("run {} longer", plural(minutes as u64, "minute"))
-}
-
-/// Rounded to three digits.
-fn three_digits(value: f64) -> f64 {
-    if value == 0.0 || !value.is_finite() {
-        return value;
-    }
-    let scale = 10_f64.powi(2 - value.abs().log10().floor() as i32);
-    (value * scale).round() / scale
-}
-
 /// The verdict on a series that is too short.
 fn unknown(span_s: f64, rules: &Rules) -> LeakResult {
     let nothing = Estimate { value: 0.0, low: f64::NEG_INFINITY, high: f64::INFINITY };
@@ -440,6 +300,7 @@ fn unknown(span_s: f64, rules: &Rules) -> LeakResult {
     LeakResult {
         verdict: LeakVerdict::Inconclusive { needs_minutes },
         axis: Axis::Hours,
+        rate: None,
         per_request: None,
         per_hour: nothing,
         smallest_detectable: f64::INFINITY,
@@ -449,7 +310,10 @@ fn unknown(span_s: f64, rules: &Rules) -> LeakResult {
         windows: 0,
         window_s: 0.0,
         hours_to_limit: None,
-        reason: format!("too few readings ({span_s:.0} s) for a slope: {}", longer(needs_minutes)),
+        reason: format!(
+            "too few readings ({span_s:.0} s) for a slope: {}",
+            longer(needs_minutes, None)
+        ),
     }
 }
 

@@ -40,9 +40,10 @@ use crate::page_faults::PageFaults;
 use crate::profile::{Clock, SampleLog};
 use crate::python::{PythonSampler, PythonSettings};
 use crate::record::{ProcessTree, RecordOrder};
+use crate::runtime::Runtime;
 use crate::selector::{Found, Selector};
 use crate::timeline::reading::Reading;
-use crate::timeline::sampler::Sampler;
+use crate::timeline::sampler::{Sampler, SamplerOptions};
 
 /// What to record of a target.
 #[derive(Clone, Debug)]
@@ -117,7 +118,9 @@ impl Sidecar {
                 .ok();
         }
         let target = found.clone();
-        let timeline = Sampler::start(selector, found, options.timeline_hz);
+        let read =
+            SamplerOptions { hz: options.timeline_hz, follows_heaps: options.follows_memory };
+        let timeline = Sampler::start(selector, found, read);
         let timeline = timeline
             .inspect_err(|why| notes.push(format!("there is no timeline: no thread for it: {why}")))
             .ok();
@@ -156,6 +159,11 @@ impl Sidecar {
     /// The readings of the timeline so far, without the first `seen`.
     pub fn readings_after(&self, seen: usize) -> Vec<Reading> {
         self.timeline.as_ref().map(|timeline| timeline.readings_after(seen)).unwrap_or_default()
+    }
+
+    /// The garbage-collected runtimes that were recognised so far.
+    pub fn runtimes(&self) -> Vec<Runtime> {
+        self.timeline.as_ref().map(Sampler::runtimes).unwrap_or_default()
     }
 
     /// End and hand over what was recorded. Takes as long as naming the functions takes.

@@ -187,7 +187,13 @@ impl SampleBuilder {
             return;
         }
         let before = self.code.counts();
-        let stack = self.code.stack(record.pid, sample, &mut self.stacks);
+        // Pages that stay are few, and the function that touched one is the answer.
+        let stack = match kind {
+            PerfEventKind::FirstTouch => {
+                self.code.stack_with_python(record.pid, sample, &mut self.stacks)
+            }
+            _ => self.code.stack(record.pid, sample, &mut self.stacks),
+        };
         if kind == PerfEventKind::Cpu {
             let after = self.code.counts();
             self.copies.stacks += after.total() - before.total();

@@ -4,6 +4,8 @@
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_machine::cgroup::CgroupMemory;
 
+use crate::leak::heap::HeapReading;
+
 /// All values read at one tick.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
@@ -17,6 +19,10 @@ pub struct Reading {
     pub cgroup: Option<CgroupMemory>,
     /// The machine, or the part of it that a container can see.
     pub host: HostReading,
+    /// The heaps of runtimes that report them, if memory is followed.
+    pub heaps: Vec<HeapReading>,
+    /// Heaps of such runtimes that could not be read.
+    pub unread_heaps: u64,
 }
 
 /// The target: counters since the first reading, for every process that was ever a member and for

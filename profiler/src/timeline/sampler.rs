@@ -3,7 +3,7 @@
 //! Ticks are absolute times, so that they do not drift; a tick that is missed is skipped, and
 //! reported.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,9 +16,11 @@ use uringbench_machine::cgroup::MemoryFiles;
 
 use super::host::Host;
 use super::membership::Membership;
-use super::reading::Reading;
+use super::reading::{ProcessMemory, Reading};
 use super::tree::{ProcessReader, THREADS_MAX};
+use crate::leak::heap::HeapReading;
 use crate::runtime::Runtime;
+use crate::runtime::jvm::JvmHeap;
 use crate::selector::{Found, Selector};
 
 /// The largest number of ticks per second: more would disturb the target.
@@ -27,6 +29,15 @@ pub const HZ_MAX: u32 = 100;
 const RUNTIMES_PERIOD: Nanos = Nanos::from_secs(20);
 /// The largest number of processes checked, at about 100 µs each.
 const RUNTIMES_MAX: usize = 8;
+
+/// What a sampler reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SamplerOptions {
+    /// Readings per second, 1 to [`HZ_MAX`].
+    pub hz: u32,
+    /// Whether to read the heaps of runtimes as well.
+    pub follows_heaps: bool,
+}
 
 /// A running sampler.
 #[derive(Debug)]
@@ -50,6 +61,8 @@ pub struct Sampled {
 struct Shared {
     readings: Mutex<Vec<Reading>>,
     runtimes: Mutex<BTreeSet<Runtime>>,
+    /// Why heaps are not read.
+    heapless: Mutex<BTreeSet<String>>,
     control: Mutex<Control>,
     changed: Condvar,
     is_measuring: AtomicBool,
@@ -71,16 +84,17 @@ fn memory_files(found: &Found) -> Option<MemoryFiles> {
 }
 
 impl Sampler {
-    /// Starts reading the processes found for `selector`, `hz` times a second (1 to [`HZ_MAX`]),
-    /// for the first time at once. Fails if no thread can be started.
-    pub fn start(selector: Selector, found: Found, hz: u32) -> io::Result<Self> {
+    /// Starts reading the processes found for `selector`, for the first time at once. Fails if no
+    /// thread can be started.
+    pub fn start(selector: Selector, found: Found, options: SamplerOptions) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let readers = Readers {
             cgroup: memory_files(&found),
             tree: ProcessReader::new(Membership::new(selector, found)),
             host: Host::default(),
+            heaps: options.follows_heaps.then(Heaps::default),
         };
-        let period = Nanos(1_000_000_000 / u64::from(hz.clamp(1, HZ_MAX)));
+        let period = Nanos(1_000_000_000 / u64::from(options.hz.clamp(1, HZ_MAX)));
         let of_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("timeline".to_owned())
@@ -98,12 +112,18 @@ impl Sampler {
         lock(&self.shared.readings).get(seen..).map(<[_]>::to_vec).unwrap_or_default()
     }
 
+    /// The runtimes that were recognised so far.
+    pub fn runtimes(&self) -> Vec<Runtime> {
+        lock(&self.shared.runtimes).iter().copied().collect()
+    }
+
     /// Takes a last reading and ends.
     pub fn stop(mut self) -> Sampled {
         self.end();
         let readings = std::mem::take(&mut *lock(&self.shared.readings));
         let missed = lock(&self.shared.control).ticks_missed;
-        let notes = notes(&readings, missed);
+        let mut notes = notes(&readings, missed);
+        notes.extend(std::mem::take(&mut *lock(&self.shared.heapless)));
         let runtimes = std::mem::take(&mut *lock(&self.shared.runtimes)).into_iter().collect();
         Sampled { readings, runtimes, notes }
     }
@@ -128,6 +148,8 @@ struct Readers {
     tree: ProcessReader,
     cgroup: Option<MemoryFiles>,
     host: Host,
+    /// The heaps of the target's runtimes, if they are followed.
+    heaps: Option<Heaps>,
 }
 
 impl Readers {
@@ -139,6 +161,8 @@ impl Readers {
             target: self.tree.read(time, is_measuring),
             cgroup: self.cgroup.as_ref().map(MemoryFiles::read),
             host: self.host.read(),
+            heaps: self.heaps.as_mut().map(|heaps| heaps.read(time)).unwrap_or_default(),
+            unread_heaps: self.heaps.as_ref().map_or(0, |heaps| heaps.refused.len() as u64),
         }
     }
 }
@@ -153,7 +177,12 @@ fn run(shared: &Shared, mut readers: Readers, period: Nanos) {
         let is_due = looked.is_none_or(|looked| read.since(looked) >= RUNTIMES_PERIOD);
         if is_due && !reading.target.each.is_empty() {
             looked = Some(read);
-            lock(&shared.runtimes).extend(runtimes(&reading));
+            let found = runtimes(&reading);
+            lock(&shared.runtimes).extend(found.iter().map(|(_, runtime)| *runtime));
+            if let Some(heaps) = &mut readers.heaps {
+                heaps.follow(&found);
+                lock(&shared.heapless).extend(heaps.failures());
+            }
         }
         lock(&shared.readings).push(reading);
         let (next, missed) = next_tick(due, now(), period);
@@ -173,11 +202,57 @@ fn run(shared: &Shared, mut readers: Readers, period: Nanos) {
     }
 }
 
-/// The runtimes of the largest processes.
-fn runtimes(reading: &Reading) -> Vec<Runtime> {
+/// The largest processes with a runtime.
+fn runtimes(reading: &Reading) -> Vec<(ProcessMemory, Runtime)> {
     let mut each = reading.target.each.clone();
     each.sort_unstable_by_key(|process| std::cmp::Reverse(process.bytes));
-    each.iter().take(RUNTIMES_MAX).filter_map(|process| Runtime::of(process.pid)).collect()
+    let runtime = |process: &ProcessMemory| Some((*process, Runtime::of(process.pid)?));
+    each.iter().take(RUNTIMES_MAX).filter_map(runtime).collect()
+}
+
+/// The heaps that are read.
+#[derive(Debug, Default)]
+struct Heaps {
+    open: Vec<JvmHeap>,
+    /// Why the heap of a process is not read, by its PID and start.
+    refused: BTreeMap<(u32, u64), String>,
+}
+
+impl Heaps {
+    /// Opens the heaps of processes that are new.
+    fn follow(&mut self, found: &[(ProcessMemory, Runtime)]) {
+        for (process, _) in found.iter().filter(|(_, runtime)| *runtime == Runtime::Jvm) {
+            let id = (process.pid, process.start);
+            if self.open.iter().any(|heap| heap.id() == id) {
+                continue;
+            }
+            match JvmHeap::open(process.pid, process.start) {
+                Ok(heap) => {
+                    self.refused.remove(&id);
+                    self.open.push(heap);
+                }
+                Err(why) => {
+                    self.refused.insert(id, why.to_string());
+                }
+            }
+        }
+    }
+
+    /// Those that can still be read.
+    fn read(&mut self, now: Timestamp) -> Vec<HeapReading> {
+        let mut readings = Vec::with_capacity(self.open.len());
+        self.open.retain_mut(|heap| {
+            let reading = heap.read(now);
+            let is_there = reading.is_some();
+            readings.extend(reading);
+            is_there
+        });
+        readings
+    }
+
+    fn failures(&self) -> impl Iterator<Item = String> + '_ {
+        self.refused.values().cloned()
+    }
 }
 
 /// The next tick after `due` that is still in the future, and the number of missed ticks between.

@@ -142,7 +142,22 @@ impl Timeline {
             target: self.target.row(index),
             cgroup: (cgroup != CgroupRow::default()).then_some(cgroup),
             host: self.host.row(index),
+            soak: None,
         }
+    }
+
+    /// The same row under the load of these intervals, which began at `start`; those that the row
+    /// does not touch are ignored. The axis stays that of the readings.
+    pub fn row_under(&self, index: usize, start: Timestamp, intervals: &[Interval]) -> Row {
+        let span = self.span(index);
+        let mut joined = Joined::new(span);
+        for interval in intervals {
+            let of_load = span_of(start, interval);
+            if of_load.overlap(span) > 0 {
+                joined.take(interval, of_load);
+            }
+        }
+        Row { load: joined.row(), ..self.row(index, start) }
     }
 
     fn step(&self) -> Nanos {

@@ -69,6 +69,43 @@ fn functions_of_node_are_named_without_flags_and_its_stacks_are_whole() {
     assert!(share > whole / 2.0, "{share} of the samples; one is {some:?}");
 }
 
+#[test]
+fn methods_of_java_are_named_without_flags_and_its_stacks_are_whole() {
+    let test = "a Java server";
+    let _turn = turn();
+    if let Some(why) = Way::System.obstacle() {
+        return skip(test, &why);
+    }
+    if let Err(why) = Command::new("java").arg("-version").output() {
+        skip(test, &format!("java: {why}"));
+        assert!(std::env::var_os("CI").is_none(), "skipped in CI: java: {why}");
+        return;
+    }
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/targets/Server.java");
+    for way in [&[][..], &["-Xint"]] {
+        let words = [way, &[source.to_str().unwrap()]].concat();
+        let taken = under_load("java", &words);
+        let samples = taken.samples();
+        let through = ["Server.burn", "Server.answer", "Server.serve", "java.lang.Thread.run"];
+        let burning: Vec<_> = samples
+            .iter()
+            .filter(|sample| taken.own_names(sample.stack).contains(&"Server.burn"))
+            .collect();
+        let share = burning.len() as f64 / samples.len() as f64;
+        assert!(share > 0.5, "{way:?}: {share} of the samples: {:?}", taken.innermost());
+        let is_whole = |stack| {
+            let names = taken.own_names(stack);
+            through.iter().all(|name| names.contains(name)) && !names.contains(&"[truncated]")
+        };
+        let whole = burning.iter().filter(|sample| is_whole(sample.stack)).count();
+        let some = taken.own_names(burning[burning.len() / 2].stack);
+        assert!(whole * 20 > burning.len() * 19, "{way:?}: {whole} of {}: {some:?}", burning.len());
+        let inner = burning.iter().map(|sample| taken.own_names(sample.stack)[0]);
+        let named = inner.filter(|name| ["Server.mix", "Server.burn"].contains(name)).count();
+        assert!(named * 10 > burning.len() * 9, "{way:?}: {named}: {:?}", taken.innermost());
+    }
+}
+
 fn build_go(folder: &Path, way: &[&str]) -> Option<PathBuf> {
     let program = folder.join("server");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/targets/server.go");

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::serve::ListenerExt;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use thiserror::Error;
@@ -147,6 +148,11 @@ impl App {
         self.address
     }
 
+    /// Its routes, for a caller in the same process, who needs no connection.
+    pub fn router(&self) -> Router {
+        router::routes(self.app.clone())
+    }
+
     /// A future that completes at SIGINT or SIGTERM. From now on they do not kill the process.
     pub fn interruption(&self) -> Result<impl Future<Output = ()> + Send + 'static, AppError> {
         // Signals can only be caught inside a runtime.
@@ -162,6 +168,7 @@ impl App {
         self,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), AppError> {
+        let router = self.router();
         let Self { runtime, listener, app, workers, .. } = self;
         for _ in 0..workers {
             runtime.spawn(features::work(app.clone()));
@@ -173,11 +180,10 @@ impl App {
         });
         let served = runtime.block_on(async move {
             let (stopped, stopping) = oneshot::channel::<()>();
-            let serving =
-                axum::serve(listener, router::routes(app)).with_graceful_shutdown(async move {
-                    stop.await;
-                    drop(stopped);
-                });
+            let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
+                stop.await;
+                drop(stopped);
+            });
             tokio::select! {
                 served = serving => served,
                 () = async { let _closed = stopping.await; sleep(GRACE).await } => Ok(()),

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::lines::SoakRow;
+
 /// The schema this code writes.
 pub const SCHEMA: &str = "uringbench.timeline/1";
 
@@ -46,6 +48,9 @@ pub struct Row {
     /// The host.
     #[serde(default)]
     pub host: HostRow,
+    /// In the lines of a soak: what its verdict rests on besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soak: Option<SoakRow>,
 }
 
 impl TimelineDocument {

@@ -10,12 +10,99 @@ use super::columns::{Row, TimelineDocument};
 /// The schema of the head.
 pub const SCHEMA: &str = "uringbench.timeline.lines/1";
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Head {
+/// The first line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TimelineHead {
     schema: String,
-    hz: u32,
+    /// Configured rows per second.
+    pub hz: u32,
+    /// The wall clock at `t_s` 0, seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    start_unix_s: Option<f64>,
+    pub start_unix_s: Option<f64>,
+    /// The soak that wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soak: Option<SoakHead>,
+}
+
+impl TimelineHead {
+    /// The head of a timeline with so many rows per second.
+    pub fn new(hz: u32, start_unix_s: Option<f64>) -> Self {
+        Self { schema: SCHEMA.to_owned(), hz, start_unix_s, soak: None }
+    }
+
+    /// The same of a soak with this plan.
+    pub fn of_soak(self, soak: SoakHead) -> Self {
+        Self { soak: Some(soak), ..self }
+    }
+}
+
+/// The plan of a soak, as far as its verdict needs it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SoakHead {
+    /// Planned length of the load with its warm-up, in seconds; `None` if it ends otherwise.
+    pub load_s: Option<f64>,
+    /// With `--dose`: begin and end of each block of one rate, in seconds.
+    pub blocks: Vec<(f64, f64)>,
+}
+
+/// What a soak's verdict rests on besides the row itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SoakRow {
+    /// Requests completed by the row's end.
+    pub requests: u64,
+    /// The private memory of each process; only in rows whose reading lists it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub processes: Vec<ProcessRow>,
+    /// The heaps of runtimes that report them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub heaps: Vec<HeapRow>,
+    /// Heaps of such runtimes that could not be read.
+    pub unread_heaps: u64,
+    /// Garbage-collected runtimes that were recognised so far.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub runtimes: Vec<String>,
+}
+
+/// The memory of one process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessRow {
+    /// Its PID.
+    pub pid: u32,
+    /// Its start in ticks since boot.
+    pub start: u64,
+    /// Resident private and swapped memory.
+    pub bytes: u64,
+}
+
+/// The heap of one process; counts since its start, sizes in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HeapRow {
+    /// Its PID.
+    pub pid: u32,
+    /// Its start in ticks since boot.
+    pub start: u64,
+    /// Its collector.
+    pub collector: String,
+    /// Collections of the young generation.
+    pub young: u64,
+    /// Full collections.
+    pub full: u64,
+    /// Pauses of concurrent cycles.
+    pub cycles: u64,
+    /// Used part of the old generation after the last collection.
+    pub old_used: u64,
+    /// Its limit.
+    pub old_max: u64,
+    /// Size of the young generation.
+    pub young_capacity: u64,
+    /// Classes loaded.
+    pub classes: u64,
+    /// The heap's private memory; only in some rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resident: Option<u64>,
 }
 
 /// Why lines are not a timeline.
@@ -37,9 +124,9 @@ pub enum LinesError {
     },
 }
 
-/// Writes the head; see [`TimelineDocument`] for the arguments.
-pub fn append_head(to: &mut impl Write, hz: u32, start_unix_s: Option<f64>) -> io::Result<()> {
-    append(to, &Head { schema: SCHEMA.to_owned(), hz, start_unix_s })
+/// Writes the head.
+pub fn append_head(to: &mut impl Write, head: &TimelineHead) -> io::Result<()> {
+    append(to, head)
 }
 
 /// Writes a row, in one call.
@@ -54,23 +141,31 @@ fn append(to: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
 }
 
 /// Reads a written timeline. A last line that was cut by a crash is left out.
-pub fn from_lines(mut from: impl BufRead) -> Result<TimelineDocument, LinesError> {
+pub fn from_lines(from: impl BufRead) -> Result<TimelineDocument, LinesError> {
+    let (head, rows) = rows_of(from)?;
+    let mut document = TimelineDocument::empty(head.hz, head.start_unix_s);
+    rows.iter().for_each(|row| document.push(row));
+    Ok(document)
+}
+
+/// Reads the head and the rows of a written timeline, likewise.
+pub fn rows_of(mut from: impl BufRead) -> Result<(TimelineHead, Vec<Row>), LinesError> {
     let mut text = Vec::new();
     from.read_until(b'\n', &mut text)?;
-    let head: Head = serde_json::from_slice(&text).map_err(|_| LinesError::NoHead)?;
+    let head: TimelineHead = serde_json::from_slice(&text).map_err(|_| LinesError::NoHead)?;
     if head.schema != SCHEMA || !text.ends_with(b"\n") {
         return Err(LinesError::NoHead);
     }
-    let mut document = TimelineDocument::empty(head.hz, head.start_unix_s);
+    let mut rows = Vec::new();
     for line in 2.. {
         text.clear();
         if from.read_until(b'\n', &mut text)? == 0 || !text.ends_with(b"\n") {
             break;
         }
         let row = serde_json::from_slice(&text);
-        document.push(&row.map_err(|cause| LinesError::Damaged { line, cause })?);
+        rows.push(row.map_err(|cause| LinesError::Damaged { line, cause })?);
     }
-    Ok(document)
+    Ok((head, rows))
 }
 
 #[cfg(test)]
@@ -87,7 +182,8 @@ mod tests {
     fn written(rows: usize) -> (Vec<u8>, TimelineDocument) {
         let mut document = TimelineDocument::empty(2, Some(1_700_000_000.5));
         let mut text = Vec::new();
-        append_head(&mut text, 2, Some(1_700_000_000.5)).expect("memory takes it");
+        append_head(&mut text, &TimelineHead::new(2, Some(1_700_000_000.5)))
+            .expect("memory takes it");
         for index in 0..rows {
             let row = row(index as f64 / 2.0);
             append_line(&mut text, &row).expect("memory takes it");

@@ -68,7 +68,8 @@ impl<'a> ProfiledRun<'a> {
         };
         let trial = profile.measures_overhead.then(|| Trial::new(plan));
         let mut notes = Vec::new();
-        let streamed = profile.follows_memory.then(|| Stream::create(folder, profile.timeline_hz));
+        let streamed =
+            profile.follows_memory.then(|| Stream::create(folder, profile.timeline_hz, plan));
         let stream = streamed.and_then(|stream| {
             stream.inspect_err(|why| notes.push(format!("there is no timeline.jsonl: {why}"))).ok()
         });

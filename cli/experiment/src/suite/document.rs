@@ -34,14 +34,9 @@ impl Suite {
                 self.cell(cell, picture)
             })
             .collect();
-        fn runs(cell: &CellOutcome) -> Vec<&Document> {
-            // A cell that failed has no place, whatever it managed before.
-            let runs = cell.runs.iter().filter(|_| cell.failure.is_none());
-            runs.map(|run| &run.document).collect()
-        }
         let cases = outcome.cells.chunks(plan.targets.len());
         let cases: Vec<Vec<Vec<&Document>>> =
-            cases.map(|cells| cells.iter().map(runs).collect()).collect();
+            cases.map(|cells| cells.iter().map(counted).collect()).collect();
         for (cells, places) in cells.chunks_mut(plan.targets.len()).zip(places(&cases)) {
             let count = places.iter().flatten().count();
             for (cell, place) in cells.iter_mut().zip(places) {
@@ -127,6 +122,12 @@ impl Suite {
             killed_for_memory: outcome.killed_for_memory,
         }
     }
+}
+
+/// The runs of a cell that count. One that failed has no place, whatever it managed before.
+fn counted(cell: &CellOutcome) -> Vec<&Document> {
+    let runs = cell.runs.iter().filter(|_| cell.failure.is_none());
+    runs.map(|run| &run.document).collect()
 }
 
 fn soak(run: &CellRun, folder: String) -> Option<CellSoak> {

@@ -183,6 +183,7 @@ fn row(second: u64, is_slow: bool, dice: &mut Dice) -> Row {
             pressure_cpu_some: Some(0.05 * dice.share()),
             ..HostRow::default()
         },
+        soak: None,
     }
 }
 

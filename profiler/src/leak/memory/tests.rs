@@ -91,7 +91,7 @@ fn a_collected_heap_needs_more_than_a_heap_may_grow_by() {
     let result = judge_memory(&slow, &rules).result;
     let LeakVerdict::Inconclusive { needs_minutes } = result.verdict else { panic!("{result:?}") };
     assert!((5.0..12.0).contains(&needs_minutes), "{needs_minutes}");
-    assert!(result.reason.contains("longer at 2000 requests/s, or "), "{result:?}");
+    assert!(result.reason.contains("longer at 2,000 requests/s, or "), "{result:?}");
     let fast = of(150, |t| Kinds { private: 20.0 * MIB + 640.0 * RPS * t, ..Kinds::default() });
     assert_eq!(judge_memory(&fast, &rules).result.verdict, LeakVerdict::Leak);
     let rules = Rules { heap: Heap::CollectedAtItsLimit, ..Rules::BYTES };

@@ -44,7 +44,8 @@ fn wait_for(sampler: &Sampler, readings: usize) -> Vec<Reading> {
 fn readings_come_on_the_grid_until_it_is_stopped() {
     let (child, selector, found) = sleeper();
     let before = now();
-    let sampler = Sampler::start(selector, found, 100).expect("a thread");
+    let sampler = Sampler::start(selector, found, SamplerOptions { hz: 100, follows_heaps: true })
+        .expect("a thread");
     let seen = wait_for(&sampler, 5);
     assert!(sampler.readings_after(seen.len() + 1_000).is_empty());
     let stopping = now();
@@ -67,7 +68,8 @@ fn readings_come_on_the_grid_until_it_is_stopped() {
 #[test]
 fn a_slow_sampler_stops_at_once_and_a_target_that_ended_is_said() {
     let (child, selector, found) = sleeper();
-    let sampler = Sampler::start(selector, found, 1).expect("a thread");
+    let sampler = Sampler::start(selector, found, SamplerOptions { hz: 1, follows_heaps: false })
+        .expect("a thread");
     sampler.measuring(true);
     wait_for(&sampler, 1);
     end(child);

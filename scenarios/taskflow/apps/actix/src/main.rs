@@ -1,30 +1,13 @@
-//! TaskFlow on actix-web: the routes, rules and statements of the reference application, which is
-//! on axum. It is a second implementation to compare with; both keep their rows in SQLite, in
-//! memory.
-//!
-//! The choices are those of actix's documentation (<https://actix.rs/docs>):
-//! - Server: a worker for each CPU unless WORKERS says otherwise; each runs its requests itself.
-//! - Application: the state is `web::Data`, made once, outside the factory that each worker calls.
-//! - Extractors: `Json`, `Path` and `Query`, configured to refuse in JSON; `User` requires a login.
-//! - Errors: one type that is a `ResponseError`, so that handlers can use `?`.
-
-mod auth;
-mod error_response;
-mod projects;
-mod store;
-mod tasks;
+//! The program: from environment variables to a server, until a signal ends it.
 
 use std::env;
 use std::io;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 
-use actix_web::web::{self, Data, JsonConfig, PathConfig, QueryConfig, ServiceConfig};
-use actix_web::{App, HttpResponse, HttpServer, ResponseError};
-use serde_json::json;
-
-use crate::error_response::ErrorResponse;
-use crate::store::Store;
+use actix_web::web::Data;
+use actix_web::{App, HttpServer};
+use taskflow_actix::{Store, configure};
 
 /// Seconds that answers in progress may take after SIGTERM, as in the reference application.
 const GRACE: u64 = 3;
@@ -34,68 +17,15 @@ async fn main() -> io::Result<()> {
     let port: u16 = setting("PORT")?.unwrap_or(8001);
     let workers: Option<NonZeroUsize> = setting("WORKERS")?;
     let store = Data::new(Store::open().map_err(io::Error::other)?);
-    let mut server = HttpServer::new(move || {
-        App::new().app_data(store.clone()).configure(refusals).configure(routes)
-    })
-    // Small answers must not wait for the acknowledgement of earlier ones.
-    .tcp_nodelay(true)
-    .shutdown_timeout(GRACE);
+    let mut server =
+        HttpServer::new(move || App::new().app_data(store.clone()).configure(configure))
+            // Small answers must not wait for the acknowledgement of earlier ones.
+            .tcp_nodelay(true)
+            .shutdown_timeout(GRACE);
     if let Some(workers) = workers {
         server = server.workers(workers.get());
     }
     server.bind(("127.0.0.1", port))?.run().await
-}
-
-fn routes(app: &mut ServiceConfig) {
-    app.service(web::resource("/health").get(health));
-    app.service(
-        web::scope("/api/v1")
-            .service(web::resource("/auth/register").post(auth::register))
-            .service(web::resource("/auth/login").post(auth::log_in))
-            .service(web::resource("/auth/me").get(auth::me))
-            .service(web::resource("/projects").get(projects::list).post(projects::create))
-            .service(
-                web::resource("/projects/{project}")
-                    .get(projects::show)
-                    .put(projects::update)
-                    .delete(projects::delete),
-            )
-            .service(
-                web::resource("/projects/{project}/members")
-                    .get(projects::members)
-                    .post(projects::add_member),
-            )
-            .service(
-                web::resource("/projects/{project}/tasks").get(tasks::list).post(tasks::create),
-            )
-            .service(web::resource("/tasks/search").get(tasks::search))
-            .service(
-                web::resource("/tasks/{task}")
-                    .get(tasks::show)
-                    .put(tasks::update)
-                    .delete(tasks::delete),
-            )
-            .service(web::resource("/tasks/{task}/assignee").put(tasks::assign)),
-    );
-    app.default_service(web::to(async || ErrorResponse::NotFound("path").error_response()));
-}
-
-/// What the extractors answer to a request that they cannot read.
-fn refusals(app: &mut ServiceConfig) {
-    app.app_data(
-        JsonConfig::default().error_handler(|error, _| ErrorResponse::of_json(&error).into()),
-    );
-    app.app_data(
-        PathConfig::default().error_handler(|error, _| ErrorResponse::of_path(&error).into()),
-    );
-    app.app_data(
-        QueryConfig::default()
-            .error_handler(|error, _| ErrorResponse::Invalid(error.to_string()).into()),
-    );
-}
-
-async fn health() -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "status": "ok" }))
 }
 
 /// The number in an environment variable, if it is set.

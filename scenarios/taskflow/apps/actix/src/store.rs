@@ -53,10 +53,14 @@ pub(crate) trait Record: Sized {
 }
 
 /// The open database. One in memory cannot have a second connection.
-pub(crate) struct Store(Mutex<Connection>);
+pub struct Store(Mutex<Connection>);
 
 impl Store {
-    pub(crate) fn open() -> rusqlite::Result<Self> {
+    /// An empty database.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn open() -> rusqlite::Result<Self> {
         let connection = Connection::open_in_memory()?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
