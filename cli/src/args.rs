@@ -314,8 +314,8 @@ pub(crate) struct RunArgs {
         value_name = "RUN",
         conflicts_with_all = ["url", "LoadArgs", "StreamArgs", "ConnectionArgs", "TlsArgs",
             "method", "body", "body_file", "body_size", "form", "chunked", "expect_continue",
-            "binary", "subprotocol", "echo", "greeting", "target", "flows", "warmup", "timeout",
-            "wait", "slo"]
+            "http2", "binary", "subprotocol", "echo", "greeting", "target", "flows", "warmup",
+            "timeout", "wait", "slo"]
     )]
     pub(crate) again: Option<String>,
 

@@ -164,7 +164,7 @@ fn plan(
 ) -> Result<(Plan, TargetLocation), Failure> {
     let Wanted { url, connections, window, .. } = wanted;
     let timeout = timeout(&args.measurement)?;
-    let tls = tls::plan(&args.tls, url)?;
+    let tls = tls::plan(&args.tls, url, wanted.workload.is_http2())?;
     let mut objectives = slo(&args.measurement)?;
     objectives.extend_from_slice(&wanted.objectives);
     let given = &args.connection;

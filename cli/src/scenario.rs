@@ -230,6 +230,7 @@ fn refuse_what_the_file_says(args: &RunArgs) -> Result<(), Failure> {
         )));
     }
     let of_url = [
+        ("--http2", request.http2),
         ("--idle-connections", args.connection.idle_connections.is_some()),
         ("--read-rate", args.connection.read_rate.is_some()),
         ("--write-rate", args.connection.write_rate.is_some()),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use uringbench_core::plan::{
-    Answers, Arrivals, Limit, Load, PIPELINE_MAX, StreamKind, StreamPlan, Workload,
+    Answers, Arrivals, HttpVersion, Limit, Load, PIPELINE_MAX, StreamKind, StreamPlan, Workload,
 };
 use uringbench_core::time::Nanos;
 
@@ -30,6 +30,14 @@ pub(crate) fn wanted(args: &RunArgs, url: &str) -> Result<Wanted, Failure> {
     let made_up = args.load.seed.unwrap_or(BODY_SEED);
     let BuiltRequest { method, mut workload } = request::build(&args.request, &url, made_up)?;
     workload.set_pipeline(pipeline);
+    if args.request.http2 {
+        let Workload::Requests(requests) = &mut workload else {
+            return Err(usage(
+                "--http2 does not carry WebSockets yet: use http:// or https://, or leave it out",
+            ));
+        };
+        requests.version = HttpVersion::Http2;
+    }
     if let (Some(stream), Workload::Requests(requests)) =
         (stream(&args.stream, &url)?, &mut workload)
     {

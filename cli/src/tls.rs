@@ -10,11 +10,11 @@ use crate::args::{TlsArgs, TlsVersion};
 use crate::exit::{Failure, usage};
 use crate::url::{Host, Url};
 
-/// The application protocol that is always offered.
-const ALPN: &str = "http/1.1";
+/// The application protocol that is offered, alone: HTTP/1.1, or HTTP/2 if it is asked for.
+const ALPN: [&str; 2] = ["http/1.1", "h2"];
 
 /// The TLS configuration for this URL; `None` without TLS.
-pub(crate) fn plan(args: &TlsArgs, url: &Url) -> Result<Option<TlsPlan>, Failure> {
+pub(crate) fn plan(args: &TlsArgs, url: &Url, is_http2: bool) -> Result<Option<TlsPlan>, Failure> {
     if !url.scheme.has_tls() {
         return if args.any() {
             Err(Failure::Usage(
@@ -49,7 +49,7 @@ pub(crate) fn plan(args: &TlsArgs, url: &Url) -> Result<Option<TlsPlan>, Failure
             Some(TlsVersion::Tls12) => TlsVersions::Only12,
             Some(TlsVersion::Tls13) => TlsVersions::Only13,
         },
-        alpn: vec![ALPN.to_owned()],
+        alpn: vec![ALPN[usize::from(is_http2)].to_owned()],
         resumes: !args.no_resumption,
         tolerates_truncation: args.tolerate_truncation,
     };

@@ -7,6 +7,7 @@ mod end;
 mod endings;
 mod receive;
 mod receiver;
+mod streams;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use uringbench_ring::Failure;
 
 use crate::connections::Connections;
 use crate::connections::connect_failure::ConnectFailure;
-use crate::connections::in_flight::Exchange;
+use crate::connections::in_flight::{Exchange, ExchangeId};
 use crate::connections::throttle::RateLimit;
 use crate::control::Command;
 use crate::drivers::{Driver, Until};
@@ -221,6 +222,8 @@ impl<D: Driver> EventLoop<D> {
             measure_from: Timestamp::NEVER,
             measure_to: Timestamp::NEVER,
         };
+        let departures =
+            Departures::new(options.is_open, options.has_due_times, config.http2.is_some());
         Self {
             driver,
             work: Work::new(&options, &config),
@@ -229,7 +232,7 @@ impl<D: Driver> EventLoop<D> {
             statuses: Statuses::new(options.peers),
             header_cache: HeaderCache::default(),
             readers: std::iter::repeat_with(AnswerReader::default).take(readers).collect(),
-            departures: Departures::new(options.is_open, options.has_due_times),
+            departures,
             inspection: Inspection::default(),
             intervals: Intervals {
                 boundaries: never,
@@ -269,7 +272,14 @@ impl<D: Driver> EventLoop<D> {
 
     /// Responses recognised without parsing, and parsed.
     pub const fn shape_counts(&self) -> (u64, u64) {
-        (self.header_cache.hits(), self.header_cache.misses())
+        let (hits, misses) = self.connections.streams().block_counts();
+        (self.header_cache.hits() + hits, self.header_cache.misses() + misses)
+    }
+
+    /// The fewest streams that an HTTP/2 target has allowed on a connection, if that is fewer than
+    /// planned.
+    pub(crate) fn streams_limited(&self) -> Option<u32> {
+        self.connections.streams().limited_to()
     }
 
     /// Samples of answers that are not plain successes.
@@ -453,10 +463,11 @@ impl<D: Driver> EventLoop<D> {
             totals.waited += u64::from(slot.due <= self.starvation.until);
         }
         let exchange = Exchange::new(slot, count, user, now);
-        self.departures.add(self.connections.begin_exchange(number, exchange));
+        let id = self.connections.begin_exchange(number, exchange);
+        self.departures.add(id);
         let is_first = self.connections[number].note_used(slot.measured);
         totals.connections_used += u32::from(is_first);
-        self.send(number, (user, count), now);
+        self.send((number, id), (user, count), now);
         self.connections.note_sent(number);
         let (in_flight, work) = (self.connections.in_flight_mut(), &mut self.work);
         let notes = Notes { in_flight, work, recorder: &mut self.recorder };
@@ -465,15 +476,13 @@ impl<D: Driver> EventLoop<D> {
 
     /// Send `count` requests of a user's step.
     #[inline]
-    fn send(&mut self, number: u32, (user, count): (u32, u16), now: Timestamp) {
+    fn send(&mut self, (number, id): (u32, ExchangeId), (user, count): (u32, u16), now: Timestamp) {
         let step = self.work.step(user);
         if let Some(socket) = &step.socket {
             self.connections.begin_websocket(number, Arc::clone(socket));
         }
         let length = if let Some(range) = step.constant.clone() {
-            let length = range.len() * usize::from(count);
-            self.connections.send_shared(&mut self.driver, number, (range, count), now);
-            length
+            self.connections.send_shared(&mut self.driver, (number, id), (range, count), now)
         } else {
             let mut out = self.driver.take_buffer();
             self.work.render(user, now, &mut out);

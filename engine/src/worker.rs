@@ -55,6 +55,8 @@ pub(crate) struct Finished {
     /// When its first request left.
     pub(crate) first_sent: Option<Timestamp>,
     pub(crate) shape_counts: (u64, u64),
+    /// The fewest streams that an HTTP/2 target allowed, if they were fewer than planned.
+    pub(crate) streams_limited: Option<u32>,
     pub(crate) overflowed: u64,
     pub(crate) failure: Option<ConnectFailure>,
     /// Why its driver stopped working, if it did.
@@ -217,6 +219,7 @@ pub(crate) fn work_over<D: Driver>(
         boundaries: event_loop.boundaries(),
         first_sent: event_loop.first_sent(),
         shape_counts: event_loop.shape_counts(),
+        streams_limited: event_loop.streams_limited(),
         overflowed: event_loop.overflowed(),
         failure: event_loop.connect_failure(),
         halted: event_loop.halted(),

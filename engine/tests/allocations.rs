@@ -15,8 +15,9 @@ use uringbench_core::flow::template::{Marks, Template};
 use uringbench_core::flow::value::{Escape, TemplateValue, Value};
 use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
+use uringbench_core::http2::frame::{FrameHeader, HEADER_BYTES, PREFACE, kind};
 use uringbench_core::outcome::Outcome;
-use uringbench_core::plan::{Limit, Plan, Workload};
+use uringbench_core::plan::{HttpVersion, Limit, Plan, Workload};
 use uringbench_core::record::Interval;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_engine::{Control, Observer};
@@ -52,6 +53,37 @@ fn serve(mut stream: TcpStream) {
             }
         }
     }
+}
+
+/// Answers each request of an HTTP/2 connection, without allocation per request.
+fn serve_http2(mut stream: TcpStream) -> std::io::Result<()> {
+    let mut payload = [0; 16_384];
+    stream.read_exact(&mut payload[..PREFACE.len()])?;
+    stream.write_all(b"\0\0\0\x04\0\0\0\0\0")?;
+    loop {
+        let mut header = [0; HEADER_BYTES];
+        stream.read_exact(&mut header)?;
+        let FrameHeader { length, kind, .. } = FrameHeader::read(&header);
+        stream.read_exact(&mut payload[..length as usize])?;
+        if kind == kind::HEADERS {
+            // `:status: 200`, an entry for the table, and a body of two bytes.
+            let mut answer = *b"\0\0\x06\x01\x04iiii\x88\x40\x01a\x01b\0\0\x02\0\x01iiiiok";
+            answer[5..9].copy_from_slice(&header[5..]);
+            answer[20..24].copy_from_slice(&header[5..]);
+            stream.write_all(&answer)?;
+        }
+    }
+}
+
+fn plan_http2(target: SocketAddr, requests: u64) -> Plan {
+    plan(target, requests)
+        .with(|plan| {
+            if let Workload::Requests(requests) = &mut plan.workload {
+                requests.version = HttpVersion::Http2;
+                requests.pipeline = 3;
+            }
+        })
+        .expect("a plan")
 }
 
 fn plan(target: SocketAddr, requests: u64) -> Plan {
@@ -108,19 +140,32 @@ fn allocated_by(plan: Plan, requests: u64) -> (u64, u64) {
     (blocks, record.intervals.len() as u64)
 }
 
-#[test]
-fn requests_allocate_nothing() {
-    let _profiler = dhat::Profiler::builder().testing().build();
+/// A server with a thread for each connection.
+fn serving(serve: fn(TcpStream)) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let target = listener.local_addr().expect("a bound listener");
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            std::thread::spawn(|| serve(stream));
+            stream.set_nodelay(true).expect("TCP has it");
+            std::thread::spawn(move || serve(stream));
         }
+    });
+    target
+}
+
+#[test]
+fn requests_allocate_nothing() {
+    let _profiler = dhat::Profiler::builder().testing().build();
+    let target = serving(serve);
+    let target_http2 = serving(|stream| {
+        // It ends with the connection.
+        let _ = serve_http2(stream);
     });
     // The first run also makes the allocations that occur once per process.
     allocated_by(plan(target, 1_000), 1_000);
-    for (make, requests) in [(plan as fn(_, _) -> Plan, 1), (scripted, 3)] {
+    let makes: [(fn(_, _) -> Plan, _, _); 3] =
+        [(plan, target, 1), (scripted, target, 3), (plan_http2, target_http2, 1)];
+    for (make, target, requests) in makes {
         let (few, few_intervals) = allocated_by(make(target, 1_000), 1_000 * requests);
         let (many, many_intervals) = allocated_by(make(target, 101_000), 101_000 * requests);
         // A row of the record has two histograms and may extend a list; a collector that lags

@@ -122,9 +122,15 @@ impl Page {
                 format!("open loop, {}{of} {arrivals}", per_second(rate))
             }
         };
-        let pipeline = match plan.pipeline {
-            1 => String::new(),
-            depth => format!(" × {depth} deep"),
+        let pipeline = match (&plan.protocol, plan.pipeline, document.client.streams_max) {
+            (None, 1, _) => String::new(),
+            (None, depth, _) => format!(" × {depth} deep"),
+            (Some(protocol), asked, Some(most)) => {
+                format!(" × {most} of {asked} streams ({protocol})")
+            }
+            (Some(protocol), asked, None) => {
+                format!(" × {} ({protocol})", plural(asked.into(), "stream"))
+            }
         };
         let backend = match document.host.engine.as_deref() {
             None | Some("ring") => String::new(),

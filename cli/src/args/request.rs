@@ -56,6 +56,13 @@ pub(crate) struct RequestArgs {
     )]
     pub(crate) chunked: Option<u32>,
 
+    /// Speak HTTP/2; -p is then the number of streams in flight per connection
+    ///
+    /// With https:// the target has to agree on it (ALPN h2). With http:// it has to know: there is
+    /// no upgrade from HTTP/1.1, and no fallback to it.
+    #[arg(long, visible_alias = "h2")]
+    pub(crate) http2: bool,
+
     /// Send the header first, and the body after `100 Continue` or one second
     #[arg(long)]
     pub(crate) expect_continue: bool,

@@ -24,6 +24,8 @@ mod faults_tls;
 mod faults_tls_start;
 mod histories;
 mod histories_database;
+mod http2;
+mod http2_faults;
 mod insights;
 mod interval_logs;
 mod keepalive;

@@ -9,6 +9,8 @@ pub enum Ending {
     Announced,
     /// The target closed a WebSocket with a Close frame while nothing was in flight.
     Goodbye,
+    /// The target announced it with an HTTP/2 GOAWAY; the streams that it had taken were answered.
+    GoingAway,
     /// The target closed it between two answers, with or without a 408 first: nothing was in
     /// flight, or only a request that had just been sent.
     Idle,
@@ -54,9 +56,10 @@ pub const STREAM_CUT: &str = "the stream had not ended when the run did: --event
 
 impl Ending {
     /// All of them, in the order of the result document.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Announced,
         Self::Goodbye,
+        Self::GoingAway,
         Self::Idle,
         Self::Unanswered,
         Self::BrokenOff,
@@ -76,6 +79,7 @@ impl Ending {
         match self {
             Self::Announced => "announced",
             Self::Goodbye => "goodbye",
+            Self::GoingAway => "going_away",
             Self::Idle => "idle",
             Self::Unanswered => "unanswered",
             Self::BrokenOff => "broken_off",
@@ -96,6 +100,7 @@ impl Ending {
         match self {
             Self::Announced => "as its answers announced",
             Self::Goodbye => "with a WebSocket Close frame",
+            Self::GoingAway => "with an HTTP/2 GOAWAY",
             Self::Idle => "between answers",
             Self::Unanswered => "before an answer",
             Self::BrokenOff => "in the middle of an answer",
@@ -120,6 +125,7 @@ impl Ending {
             self,
             Self::Announced
                 | Self::Goodbye
+                | Self::GoingAway
                 | Self::Idle
                 | Self::Unanswered
                 | Self::BrokenOff
@@ -129,7 +135,8 @@ impl Ending {
 
     /// Whether it is no sign of a fault: one side closes between answers, as HTTP allows.
     pub const fn is_usual(self) -> bool {
-        let is_theirs = matches!(self, Self::Announced | Self::Goodbye | Self::Idle);
+        let is_theirs =
+            matches!(self, Self::Announced | Self::Goodbye | Self::GoingAway | Self::Idle);
         is_theirs || matches!(self, Self::Ambiguous | Self::Early | Self::Enough | Self::Refused)
     }
 }

@@ -12,6 +12,7 @@ pub mod ending;
 pub mod flow;
 pub mod histogram;
 pub mod http;
+pub mod http2;
 pub mod outcome;
 pub mod pacer;
 pub mod plan;

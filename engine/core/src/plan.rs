@@ -22,10 +22,12 @@ pub use transport::{
     RingCarrier, Route, Transport, WaitMode,
 };
 pub use workload::{
-    Answers, Messages, PIPELINE_MAX, Requests, StreamKind, StreamPlan, WebSocketPlan, Workload,
+    Answers, HttpVersion, Messages, PIPELINE_MAX, Requests, StreamKind, StreamPlan, WebSocketPlan,
+    Workload,
 };
 
 use crate::http::request::RequestTemplate;
+use crate::http2::request::{NotHttp2, RequestFrames};
 use crate::record::INTERVAL;
 use crate::slo::Slo;
 use crate::time::Nanos;
@@ -151,6 +153,12 @@ pub enum PlanError {
     /// A closed loop of flows needs users, and no other load has them.
     #[error("a script has users in a closed loop, and in no other load")]
     Users,
+    /// The request cannot be sent over HTTP/2.
+    #[error("{0}")]
+    NotHttp2(NotHttp2),
+    /// Not supported over HTTP/2 yet.
+    #[error("--http2 does not support {0} yet: leave one of them out")]
+    WithHttp2(&'static str),
     /// More users than connections of their own.
     #[error("{users} users cannot each have one of {connections} connections")]
     OwnConnections {
@@ -362,6 +370,9 @@ impl Parts {
         {
             return Err(PlanError::Segments);
         }
+        if self.workload.is_http2() {
+            self.check_http2()?;
+        }
         let Some(script) = self.workload.script() else {
             return if self.load == Load::Replay { Err(PlanError::Replay) } else { Ok(()) };
         };
@@ -376,6 +387,26 @@ impl Parts {
             return Err(PlanError::OwnConnections { users, connections });
         }
         Ok(())
+    }
+
+    fn check_http2(&self) -> Result<(), PlanError> {
+        let refused = [
+            ("--sse and --stream", self.workload.stream().is_some()),
+            ("--read-rate", self.read_rate().is_some()),
+            ("--write-rate", self.transport.connections.write_rate.is_some()),
+        ];
+        if let Some((option, _)) = refused.iter().find(|(_, is_given)| *is_given) {
+            return Err(PlanError::WithHttp2(option));
+        }
+        self.http2_request().transpose().map(|_| ()).map_err(PlanError::NotHttp2)
+    }
+
+    /// The frames of the request, if it is sent over HTTP/2; the error names what of it HTTP/2 does
+    /// not have.
+    pub fn http2_request(&self) -> Option<Result<RequestFrames, NotHttp2>> {
+        let request = self.workload.request().filter(|_| self.workload.is_http2())?;
+        let scheme = if self.tls().is_some() { "https" } else { "http" };
+        Some(RequestFrames::new(request, scheme))
     }
 }
 

@@ -344,6 +344,9 @@ pub struct WorkerRecord {
     pub shape_hits: u64,
     /// Response headers parsed in full, whole run.
     pub shape_misses: u64,
+    /// The fewest streams that an HTTP/2 target allowed on a connection, if they were fewer than
+    /// planned. Whole run.
+    pub streams_limited: Option<u32>,
     /// TCP state of the connections that were read; empty if the backend or the kernel (before 6.8)
     /// cannot read it. Whole run.
     pub tcp: Vec<TcpReading>,

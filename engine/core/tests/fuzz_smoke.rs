@@ -1,5 +1,5 @@
 //! Runs the checks of the fuzz targets on a fixed number of generated inputs: pieces of HTTP,
-//! WebSocket and event streams in random order, nearly correct, then damaged a little.
+//! HTTP/2, WebSocket and event streams in random order, nearly correct, then damaged a little.
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -45,6 +45,55 @@ fn events_read_as_the_whatwg_says() {
     let pieces: Vec<Vec<u8>> = EVENTS.iter().map(|piece| piece.as_bytes().to_vec()).collect();
     let events: usize = inputs(&pieces).map(|input| checks::events(&input)).sum();
     assert!(events > CASES as usize, "only {events} events came out whole");
+}
+
+#[test]
+fn http_2_reads_alike_however_it_is_split() {
+    let ends: usize = inputs(&h2_frames()).map(|input| checks::h2_machine(&input)).sum();
+    assert!(ends > CASES as usize / 3, "only {ends} exchanges ended");
+}
+
+#[test]
+fn header_blocks_mean_the_same_with_and_without_the_memo() {
+    let blocks: [&[u8]; 10] = [
+        b"\x81\x88",
+        b"\xc6\x88\x40\x01a\x01b",
+        b"\xc4\x8d\x61\x01a",
+        b"\x42\x20\x88",
+        b"\xc2\x88\xbe",
+        b"\x05\x88\x0f\x0d\x011",
+        b"\xc2\x88\xbf",
+        b"\x45\x88\x7e\x02xy",
+        b"\x44\x3f\xe1\x1f\x88",
+        b"\x06\x48\x83\xf1\xe3\xc7\x88",
+    ];
+    let blocks: Vec<Vec<u8>> = blocks.iter().map(|block| block.to_vec()).collect();
+    let read: usize = inputs(&blocks).map(|input| checks::hpack_decode(&input[8..])).sum();
+    assert!(read > CASES as usize, "only {read} blocks were read");
+}
+
+/// Frames of a server whose client has streams 1, 3 and so on in flight.
+fn h2_frames() -> Vec<Vec<u8>> {
+    let frame = |kind: u8, flags: u8, stream: u8, payload: &[u8]| {
+        let header = [0, (payload.len() >> 8) as u8, payload.len() as u8, kind, flags, 0, 0, 0];
+        [header.as_slice(), &[stream], payload].concat()
+    };
+    let mut frames = Vec::new();
+    for stream in [1, 3, 5, 7, 9, 11] {
+        frames.push(frame(1, 5, stream, b"\x88"));
+        frames.push([frame(1, 4, stream, b"\x88"), frame(0, 1, stream, b"hello")].concat());
+    }
+    frames.push(frame(4, 0, 0, b"\0\x03\0\0\0\x64"));
+    frames.push(frame(6, 0, 0, b"01234567"));
+    frames.push([frame(1, 0, 13, b"\x88\x40\x01a"), frame(9, 4, 13, b"\x01b")].concat());
+    frames.push(frame(1, 5, 3, b"\x88\xbe"));
+    frames.push(frame(3, 0, 5, b"\0\0\0\x07"));
+    frames.push(frame(0, 8, 7, b"\x02ab\0\0"));
+    frames.push(frame(1, 4, 9, b"\x08\x03103"));
+    frames.push(frame(8, 0, 0, b"\0\0\x40\0"));
+    frames.push(frame(7, 0, 0, b"\0\0\0\x05\0\0\0\0"));
+    frames.push(frame(0xfa, 0, 0, &[7; 300]));
+    frames
 }
 
 /// Eight bytes that select how the input is fed, up to twelve pieces, and damage in every other

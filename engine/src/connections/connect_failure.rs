@@ -24,6 +24,10 @@ pub enum ConnectFailure {
     Answer(Arc<str>),
     /// The WebSocket was opened, and closed before the first message.
     Goodbye(Arc<str>),
+    /// TLS has not agreed on HTTP/2.
+    NoHttp2,
+    /// The target does not open HTTP/2, for this reason.
+    Http2(Arc<str>),
     /// The peer closed it before the first request could be sent.
     Closed,
     /// No answer to the connect within the timeout.
@@ -53,6 +57,13 @@ impl fmt::Display for ConnectFailure {
             Self::Goodbye(why) => {
                 return write!(f, "the WebSocket opens, but accepts no message: {why}");
             }
+            Self::NoHttp2 => {
+                return f.write_str(
+                    "the target does not agree on HTTP/2 in TLS (ALPN `h2`): turn HTTP/2 on \
+                     there, or leave --http2 out",
+                );
+            }
+            Self::Http2(why) => return write!(f, "HTTP/2 cannot be opened: {why}"),
             Self::Closed => {
                 return f.write_str(
                     "the target closes connections before the first request is sent: check the \
@@ -62,8 +73,8 @@ impl fmt::Display for ConnectFailure {
             Self::Unanswered => {
                 return f.write_str(
                     "the target accepts connections but did not answer the handshake within the \
-                     timeout: if it speaks neither TLS nor WebSocket, use http://; otherwise \
-                     raise --timeout",
+                     timeout: if it speaks neither TLS nor WebSocket, use http://; if it has no \
+                     HTTP/2, leave --http2 out; otherwise raise --timeout",
                 );
             }
             Self::TimedOut => {

@@ -34,6 +34,8 @@ pub(crate) struct Connection {
     is_used: bool,
     /// Whether a request was answered on it.
     pub(super) has_answered: bool,
+    /// How many requests may be in flight on it.
+    pub(super) depth: u16,
     /// The protocol and its state.
     pub(super) wire: Wire,
     /// TLS and sends in pieces, if the run needs them.
@@ -100,8 +102,9 @@ const LARGE_FROM: u64 = 4 << 10;
 const IDLE_MIN: Nanos = Nanos::from_millis(10);
 
 impl Connection {
-    /// A connection that is down and will speak HTTP. `tells_continue`: see [`Wire::http`].
-    pub(crate) fn new(tells_continue: bool) -> Self {
+    /// A connection that is down and will speak HTTP, with at most `depth` requests in flight.
+    /// `tells_continue`: see [`Wire::http`].
+    pub(crate) fn new(tells_continue: bool, depth: u16) -> Self {
         Self {
             generation: 0,
             link: Link::Down { retry_at: Timestamp::default() },
@@ -115,6 +118,7 @@ impl Connection {
             share: Share::default(),
             renewed: Timestamp::default(),
             has_answered: false,
+            depth,
             attempts: Attempts::default(),
             wire: Wire::http(tells_continue),
         }
@@ -263,14 +267,15 @@ impl Connection {
     pub(crate) fn room(&self, options: &LoopOptions) -> u16 {
         let can_send = self.is_up()
             && self.receive != Receive::Cancelling
-            && !self.is_sending
+            // Requests of HTTP/2 queue behind the send.
+            && (!self.is_sending || self.wire.http2().is_some())
             // A request sent in pieces counts as in flight, and must be sent completely before the
             // next one.
             && (self.in_flight() == 0 || !self.owes_request());
         if !can_send {
             return 0;
         }
-        let free = options.pipeline.saturating_sub(self.in_flight());
+        let free = self.depth.saturating_sub(self.in_flight());
         match options.per_connection {
             None => free,
             // At most the pipeline's depth, so it fits.
@@ -292,6 +297,8 @@ impl Connection {
         self.owed() > 0
             && self.is_up()
             && !self.is_sending
+            // An HTTP/2 target may allow fewer streams than are owed.
+            && self.in_flight() - self.owed() < self.depth
             // A request in pieces must be sent completely before the next one.
             && !(has_sent && self.owes_request())
     }

@@ -10,10 +10,13 @@ pub(crate) mod in_flight;
 mod lineup;
 pub(crate) mod receive;
 pub(crate) mod send;
+mod streams;
 pub(crate) mod throttle;
 
 use std::ops::{Index, IndexMut};
 
+use uringbench_core::http2::error::Violation;
+use uringbench_core::http2::machine::StreamProgress;
 use uringbench_core::statistics::random::Random;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::Failure;
@@ -24,9 +27,11 @@ use self::connection::{Connection, Link, Receive};
 use self::in_flight::{Exchange, ExchangeId, InFlight};
 use self::lineup::Lineup;
 use self::send::Sending;
+use self::streams::Streams;
 use crate::drivers::{Driver, UnderWay};
 use crate::event_loop::LoopOptions;
 use crate::wire::ConnectionConfig;
+use crate::wire::http2::Http2;
 
 /// The first wait after a failed attempt; it doubles with each one, up to the maximum.
 const RETRY_FIRST: Nanos = Nanos::from_millis(10);
@@ -67,6 +72,7 @@ pub(crate) struct Connections {
     records: Vec<u8>,
     /// Whether payload is read, not only counted.
     reads_payload: bool,
+    streams: Streams,
 }
 
 impl Index<u32> for Connections {
@@ -92,7 +98,7 @@ impl Connections {
         let tells_continue = config.held_at.is_some();
         let reads_payload = config.reads_payload();
         Self {
-            all: (0..all).map(|_| Connection::new(tells_continue)).collect(),
+            all: (0..all).map(|_| Connection::new(tells_continue, options.pipeline)).collect(),
             in_flight: InFlight::new(count, options.pipeline),
             sending: Sending::of(&options, &config),
             config,
@@ -104,6 +110,7 @@ impl Connections {
             unflushed: Vec::new(),
             records: Vec::new(),
             reads_payload,
+            streams: Streams::new(options.pipeline),
             options,
         }
     }
@@ -290,6 +297,40 @@ impl Connections {
     }
 }
 
+/// HTTP/2.
+impl Connections {
+    /// What its connections share.
+    pub(crate) const fn streams(&self) -> &Streams {
+        &self.streams
+    }
+
+    /// See [`Streams::feed`].
+    #[inline]
+    pub(crate) fn feed_http2(
+        &mut self,
+        number: u32,
+        (bytes, now): (&[u8], Timestamp),
+        out: &mut Vec<u8>,
+    ) -> Result<StreamProgress, Violation> {
+        self.streams.feed(&mut self.all[number as usize], (bytes, now), out)
+    }
+
+    /// Windows or limits of the target have changed: more may be sent at the end of this turn.
+    pub(crate) fn note_allowed(&mut self, number: u32) {
+        self.streams.note_allowed(&mut self.all[number as usize]);
+        self.unflushed.push(number);
+    }
+
+    /// Whether a connection takes no further streams, and has ended all of them. Requests that were
+    /// given back may remain.
+    pub(crate) fn is_drained(&self, number: u32) -> bool {
+        let connection = &self.all[number as usize];
+        connection.is_up()
+            && connection.in_flight() == connection.owed()
+            && connection.wire.http2().is_some_and(Http2::is_leaving)
+    }
+}
+
 /// Opening connections.
 impl Connections {
     /// Queue a connection to be made.
@@ -354,6 +395,7 @@ impl Connections {
         connection.attempts.failures = 0;
         self.note_attempt_ended();
         self.note_tried(number);
+        self.streams.note_allowed(&mut self.all[number as usize]);
         if self.is_idle(number) {
             self.standing.idle += 1;
         } else {
@@ -466,6 +508,7 @@ impl Connections {
         driver.close(number, connection.generation, under_way);
         connection.link = Link::Closing { not_before };
         connection.reset(self.config.held_at.is_some());
+        connection.depth = self.options.pipeline;
     }
 
     /// The number of a connection is free: reconnect now or later, unless nothing is left to send

@@ -5,11 +5,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use uringbench_core::flow::exchange::Socket;
+use uringbench_core::http2::error::ErrorCode;
+use uringbench_core::http2::machine::Http2Machine;
 use uringbench_core::time::{Nanos, Timestamp};
 
 use super::Connections;
 use super::connect_failure::ConnectFailure;
 use super::connection::Link;
+use super::in_flight::ExchangeId;
+use super::streams::Streams;
 use crate::drivers::{Driver, Until};
 use crate::event_loop::{LEFT_ALONE_MAX, LoopOptions};
 use crate::wire::tls::{Received, Tls, TlsFailure};
@@ -29,8 +33,9 @@ pub(crate) struct Session {
     outbox: Vec<u8>,
     /// The part of the request that has not been passed to the driver.
     unsent: Range<usize>,
-    /// Frames to send after the request: one frame must not be inside another.
-    replies: Vec<u8>,
+    /// Frames to send after the request: one frame must not be inside another. With HTTP/2 all
+    /// that is sent.
+    pub(super) replies: Vec<u8>,
     /// The body waits for `100 Continue`.
     is_held: bool,
     /// TLS may end without close_notify.
@@ -41,6 +46,11 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// TLS, if the connection has it.
+    pub(super) const fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
+    }
+
     /// Whether part of a request has not been passed to the driver.
     pub(super) fn has_unsent(&self) -> bool {
         !self.unsent.is_empty()
@@ -75,14 +85,16 @@ pub(super) struct Sending {
 
 impl Sending {
     pub(super) fn of(options: &LoopOptions, config: &ConnectionConfig) -> Self {
+        let is_http2 = config.http2.is_some();
         let is_pieced = options.writing.is_some() || config.held_at.is_some();
         let at_once = if config.tls.is_some() { SEALED_AT_ONCE } else { LEFT_ALONE_MAX };
         let pipelined = config.request.len() * usize::from(options.pipeline);
-        let is_together = pipelined <= at_once && !is_pieced;
+        // The requests of HTTP/2 end one by one.
+        let is_together = pipelined <= at_once && !is_pieced && !is_http2;
         Self {
             batch_max: if is_together { options.pipeline } else { 1 },
             is_pieced,
-            is_plain: config.tls.is_none() && !is_pieced,
+            is_plain: config.tls.is_none() && !is_pieced && !is_http2,
         }
     }
 }
@@ -99,7 +111,7 @@ impl Connections {
         if !self.has_sessions() {
             return Begun::Up;
         }
-        let ConnectionConfig { tls, proxy, websocket, .. } = &self.config;
+        let ConnectionConfig { tls, proxy, websocket, http2, .. } = &self.config;
         let connection = &mut self.all[number as usize];
         let mut out = driver.take_buffer();
         if let Some(version) = *proxy
@@ -113,40 +125,67 @@ impl Connections {
             Some(Ok(tls)) => Some(tls),
             None => None,
         };
-        let (has_tls, has_websocket) = (tls.is_some(), websocket.is_some());
+        let (has_tls, has_opening) = (tls.is_some(), websocket.is_some() || http2.is_some());
         if let Some(config) = websocket {
             connection.wire = Wire::WebSocket(Box::new(config.websocket(number)));
         }
         let tolerates_truncation = self.config.tolerates_truncation;
         let session = Session { tls, tolerates_truncation, ..Session::default() };
         connection.session = Some(Box::new(session));
-        if has_tls || has_websocket {
+        if has_tls || has_opening {
             connection.link = Link::Opening { since: now };
         }
         self.post(driver, number, out);
         if has_tls {
             self.receive(driver, number, now);
-        } else if has_websocket {
-            self.ask_for_websocket(driver, number, now);
-        } else {
-            return Begun::Up;
+            return Begun::Opening;
         }
-        Begun::Opening
+        self.begin_protocol(driver, number, now)
+    }
+
+    /// TLS is established, or not used: the protocol's own opening follows, if it has one.
+    pub(crate) fn begin_protocol<D: Driver>(
+        &mut self,
+        driver: &mut D,
+        number: u32,
+        now: Timestamp,
+    ) -> Begun {
+        if self.ask_for_websocket(driver, number, now) {
+            return Begun::Opening;
+        }
+        let Some(request) = &self.config.http2 else { return Begun::Up };
+        match self.streams.begin(&mut self.all[number as usize], request, now) {
+            Ok(()) => {
+                self.queue(number, &Http2Machine::preface());
+                self.receive(driver, number, now);
+                Begun::Opening
+            }
+            Err(failure) => Begun::Failed(failure),
+        }
+    }
+
+    /// Frames of HTTP/2 are sent at the end of this turn, with its requests.
+    pub(crate) fn queue(&mut self, number: u32, frames: &[u8]) {
+        if let Some(session) = &mut self.all[number as usize].session {
+            session.replies.extend_from_slice(frames);
+            self.unflushed.push(number);
+        }
     }
 
     /// Whether connections of this run need sessions.
     const fn has_sessions(&self) -> bool {
-        let ConnectionConfig { tls, proxy, websocket, held_at, .. } = &self.config;
+        let ConnectionConfig { tls, proxy, websocket, http2, held_at, .. } = &self.config;
         tls.is_some()
             || proxy.is_some()
             || websocket.is_some()
+            || http2.is_some()
             || held_at.is_some()
             || self.options.reading.is_some()
             || self.options.writing.is_some()
     }
 
     /// Send the WebSocket handshake, if the run uses WebSockets. Returns whether it does.
-    pub(crate) fn ask_for_websocket<D: Driver>(
+    fn ask_for_websocket<D: Driver>(
         &mut self,
         driver: &mut D,
         number: u32,
@@ -165,8 +204,8 @@ impl Connections {
     pub(crate) fn send_close_all<D: Driver>(&mut self, driver: &mut D) {
         // The last WebSocket of a flow may have ended in this turn, with its close frame still
         // queued.
-        let ConnectionConfig { tls, websocket, flows, .. } = &self.config;
-        if tls.is_none() && websocket.is_none() && flows.is_none() {
+        let ConnectionConfig { tls, websocket, http2, flows, .. } = &self.config;
+        if tls.is_none() && websocket.is_none() && http2.is_none() && flows.is_none() {
             return;
         }
         for number in 0..self.count() {
@@ -189,6 +228,7 @@ impl Connections {
         let mut out = driver.take_buffer();
         let goodbye = match &mut connection.wire {
             Wire::WebSocket(socket) => socket.goodbye(),
+            Wire::Http2(_) => Http2Machine::goodbye(ErrorCode::NO_ERROR),
             Wire::Http(_) => Vec::new(),
         };
         match &mut session.tls {
@@ -205,22 +245,31 @@ impl Connections {
 
 /// Requests.
 impl Connections {
-    /// Send `copies` of a constant request: `range` of the bytes that the driver holds.
+    /// Send `copies` of a constant request: `range` of the bytes that the driver holds. Returns the
+    /// length of what is sent.
     #[inline]
     pub(crate) fn send_shared<D: Driver>(
         &mut self,
         driver: &mut D,
-        number: u32,
+        (number, id): (u32, ExchangeId),
         (range, copies): (Range<usize>, u16),
         now: Timestamp,
-    ) {
+    ) -> usize {
         let length = range.len() * usize::from(copies);
         if self.sending.is_plain && length <= LEFT_ALONE_MAX {
             let connection = &self.all[number as usize];
             let range = range.start..range.start + length;
             driver.send_part(number, connection.generation, range);
+            length
+        } else if let Some(request) = &self.config.http2 {
+            let (length, is_first) = Streams::open(&mut self.all[number as usize], request, id);
+            if is_first {
+                self.unflushed.push(number);
+            }
+            length
         } else {
             self.send_tracked(driver, number, (range, copies), now);
+            length
         }
     }
 
@@ -290,13 +339,24 @@ impl Connections {
             return;
         }
         let Some(session) = &mut connection.session else { return };
+        if let (Wire::Http2(http2), Some(request)) = (&mut connection.wire, &self.config.http2) {
+            http2.send_bodies(request, &mut session.replies);
+        }
+        if session.unsent.is_empty() && !session.replies.is_empty() {
+            let mut replies = std::mem::take(&mut session.replies);
+            self.seal_and_post(driver, number, &replies);
+            replies.clear();
+            if let Some(session) = &mut self.all[number as usize].session {
+                session.replies = replies;
+            }
+            return;
+        }
         if !session.outbox.is_empty() {
             let out = std::mem::take(&mut session.outbox);
             return self.post(driver, number, out);
         }
         if session.unsent.is_empty() {
-            let replies = std::mem::take(&mut session.replies);
-            return self.seal_and_post(driver, number, &replies);
+            return;
         }
         let mut end = session.unsent.end;
         if let (true, Some(held_at)) = (session.is_held, self.config.held_at) {

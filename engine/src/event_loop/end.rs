@@ -35,6 +35,8 @@ pub(super) enum End<'a> {
     Goodbye(&'a dyn Display),
     /// The same without a Close frame.
     Unclosed,
+    /// The target broke HTTP/2, with the cause.
+    Violated(&'a dyn Display),
     /// An answer was malformed; its request has ended already.
     Malformed,
     /// Bytes arrived that no request asked for.
@@ -61,7 +63,7 @@ impl End<'_> {
             Self::Expired => Ending::Idle,
             Self::Truncated => Ending::Truncated,
             Self::Tls(_) => Ending::Tls,
-            Self::Malformed => Ending::Malformed,
+            Self::Malformed | Self::Violated(_) => Ending::Malformed,
             Self::Unsolicited => Ending::Unsolicited,
             Self::Late => Ending::Late,
         }

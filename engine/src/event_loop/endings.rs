@@ -25,7 +25,7 @@ use crate::wire::websocket::{WebSocket, WebSocketConfig};
 use crate::work::Reading;
 
 /// The largest number of times that a request is sent again after its connection ended unannounced.
-const RETRIES_MAX: u8 = 3;
+pub(super) const RETRIES_MAX: u8 = 3;
 /// The status of a server that is about to close an idle connection.
 const REQUEST_TIMEOUT: u16 = 408;
 /// The shortest time between two checks of deadlines, and so the largest delay in noticing one.
@@ -143,6 +143,19 @@ impl<D: Driver> EventLoop<D> {
         self.forget_answer(number);
     }
 
+    /// All streams of a connection that takes no further ones have ended.
+    pub(super) fn end_drained(&mut self, number: u32, now: Timestamp) {
+        // The timeout of requests that were given back starts again.
+        self.connections[number].renew(now);
+        let http2 = self.connections[number].wire().http2();
+        if http2.is_some_and(|http2| http2.machine.is_going_away()) {
+            self.recorder.totals().endings.add(Ending::GoingAway);
+            self.close_lost(number, false, now);
+        } else {
+            self.close_gracefully(number);
+        }
+    }
+
     /// Discards the part of an answer that has arrived.
     fn forget_answer(&mut self, number: u32) {
         if let Some(reader) = self.readers.get_mut(number as usize) {
@@ -154,6 +167,10 @@ impl<D: Driver> EventLoop<D> {
     fn settle(&mut self, number: u32, end: End<'_>, ending: Ending, now: Timestamp) {
         if self.connections[number].in_flight() == 0 {
             return;
+        }
+        if self.connections[number].wire().http2().is_some() {
+            let cause = self.closed_cause(number, ending);
+            return self.receiver(number, now).settle_streams(end, cause);
         }
         let behind: &dyn Display = match (end, ending) {
             // The target has not read the requests after the one with which it closes, and those
@@ -177,7 +194,7 @@ impl<D: Driver> EventLoop<D> {
                 let cause = self.closed_cause(number, ending);
                 return self.fail_all(number, Outcome::Reset, &cause, now);
             }
-            (End::Tls(cause) | End::Goodbye(cause), _) => {
+            (End::Tls(cause) | End::Goodbye(cause) | End::Violated(cause), _) => {
                 return self.fail_all(number, Outcome::Reset, cause, now);
             }
             (End::Unclosed, _) => {
@@ -300,7 +317,7 @@ impl<D: Driver> EventLoop<D> {
             let exchange = *self.connections.in_flight().get(id);
             let (user, count) = (exchange.user(), exchange.count());
             self.recorder.sent_again(self.work.step_number(user), exchange.slot(), count);
-            self.send(number, (user, count), now);
+            self.send((number, id), (user, count), now);
         }
     }
 
@@ -519,10 +536,30 @@ impl<D: Driver> EventLoop<D> {
             Link::Up { .. } if self.judged_at(number) < Timestamp::NEVER => {
                 self.give_up_answer(number, now);
             }
+            Link::Up { .. } if self.connections[number].wire().http2().is_some() => {
+                self.end_late_streams(number, now);
+                return earliest.min(self.late_at(number));
+            }
             // The connection cannot be reused, since the late answer may still arrive.
             Link::Up { .. } | Link::Closing { .. } => self.fail_connection(number, End::Late, now),
         }
         earliest
+    }
+
+    /// Ends the late streams of a connection, or the connection with them.
+    fn end_late_streams(&mut self, number: u32, now: Timestamp) {
+        let mut receiver = self.receiver(number, now);
+        let goes_on = receiver.end_late_streams();
+        let frames = receiver.follow_up.replies;
+        if !goes_on {
+            return self.fail_connection(number, End::Late, now);
+        }
+        self.connections.queue(number, &frames);
+        match (self.connections.is_drained(number), self.connections.is_done(number)) {
+            (true, _) => self.end_drained(number, now),
+            (false, true) => self.leave(number, now),
+            (false, false) => self.mark_ready(number),
+        }
     }
 
     /// When the first answer on an open connection becomes late; never, if none is expected.

@@ -20,6 +20,7 @@ use crate::connections::connect_failure::ConnectFailure;
 use crate::connections::connection::Link;
 use crate::connections::in_flight::Exchange;
 use crate::connections::receive::ReceiveEnd;
+use crate::connections::send::Begun;
 use crate::drivers::{Driver, DriverEvent, EventKind};
 use crate::wire::Wire;
 use crate::wire::messages::Instead;
@@ -103,7 +104,7 @@ impl<D: Driver> EventLoop<D> {
 
     /// The receive path of a connection.
     #[inline]
-    fn receiver(&mut self, number: u32, now: Timestamp) -> Receiver<'_, D> {
+    pub(super) fn receiver(&mut self, number: u32, now: Timestamp) -> Receiver<'_, D> {
         Receiver {
             driver: &self.driver,
             connections: &mut self.connections,
@@ -154,11 +155,18 @@ impl<D: Driver> EventLoop<D> {
         if follow_up.is_consent {
             self.connections.on_consent(driver, number, now);
         }
+        let is_http2 = self.connections[number].wire().http2().is_some();
         if !follow_up.replies.is_empty() {
-            self.connections.reply(driver, number, &follow_up.replies, now);
+            match fed {
+                FeedResult::Open if is_http2 => self.connections.queue(number, &follow_up.replies),
+                _ => self.connections.reply(driver, number, &follow_up.replies, now),
+            }
         }
         if follow_up.is_opened {
             self.open(number, now);
+        }
+        if follow_up.is_owing {
+            self.send_again(number, now);
         }
         if let Some(at) = follow_up.judged_at {
             self.connections.wake_at(at);
@@ -283,6 +291,10 @@ impl<D: Driver> EventLoop<D> {
                 self.fail_connection(number, End::Goodbye(&goodbye), now);
             }
             FeedResult::Expired => self.fail_connection(number, End::Expired, now),
+            FeedResult::Drained => self.end_drained(number, now),
+            FeedResult::Violated(broken) => {
+                self.fail_connection(number, End::Violated(&broken), now);
+            }
             FeedResult::Malformed => self.on_malformed(number, now),
             FeedResult::NotOpened(failure) => self.on_connect_failed(number, failure, now),
             FeedResult::Unsolicited => {
@@ -398,8 +410,10 @@ impl<D: Driver> EventLoop<D> {
             && let Link::Opening { since } = self.connections[number].link()
         {
             self.recorder.shook_hands(now.since(since), established);
-            if !self.connections.ask_for_websocket(&mut self.driver, number, now) {
-                self.open(number, now);
+            match self.connections.begin_protocol(&mut self.driver, number, now) {
+                Begun::Up => self.open(number, now),
+                Begun::Opening => {}
+                Begun::Failed(failure) => return self.on_connect_failed(number, failure, now),
             }
         }
         let generation = self.connections[number].generation();

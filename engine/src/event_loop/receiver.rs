@@ -12,6 +12,7 @@ use uringbench_core::flow::step::{Failed, Judgement};
 use uringbench_core::http::header_cache::HeaderCache;
 use uringbench_core::http::quote;
 use uringbench_core::http::response::{Malformed, Persistence, Progress, Response, ResponseParser};
+use uringbench_core::http2::error as h2;
 use uringbench_core::outcome::Outcome;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::websocket::machine::{Broken, FrameProgress, Message};
@@ -53,12 +54,16 @@ pub(super) enum FeedResult {
     Unsolicited,
     /// The target closes the connection because it received no request.
     Expired,
-    /// The WebSocket did not open.
+    /// The WebSocket, or HTTP/2, did not open.
     NotOpened(ConnectFailure),
+    /// The connection takes no further streams, and all of them have ended.
+    Drained,
+    /// The target broke HTTP/2.
+    Violated(h2::Violation),
 }
 
 /// The result of reading the first answer, frame or part among some bytes.
-enum Read {
+pub(super) enum Read {
     /// So many of them have been read.
     Taken(usize),
     /// All of them have been read, and nothing ended among them.
@@ -74,7 +79,9 @@ pub(super) struct FollowUp {
     pub(super) is_consent: bool,
     /// Frames to send.
     pub(super) replies: Vec<u8>,
-    /// The WebSocket of a run is open.
+    /// Requests were given back, and may be sent again on the same connection.
+    pub(super) is_owing: bool,
+    /// The WebSocket of a run, or HTTP/2, is open.
     pub(super) is_opened: bool,
     /// The user whose message is the next on the WebSocket.
     pub(super) next_message: Option<u32>,
@@ -85,8 +92,9 @@ pub(super) struct FollowUp {
 impl FollowUp {
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        let Self { is_consent, replies, is_opened, next_message, judged_at } = self;
+        let Self { is_consent, replies, is_owing, is_opened, next_message, judged_at } = self;
         !is_consent
+            && !is_owing
             && replies.is_empty()
             && !is_opened
             && next_message.is_none()
@@ -190,6 +198,8 @@ impl<D: Driver> Receiver<'_, D> {
                 }
                 FeedResult::Open
             }
+            // It has no opaque bytes, so none are skipped.
+            Wire::Http2(_) => FeedResult::Open,
         }
     }
 
@@ -205,7 +215,7 @@ impl<D: Driver> Receiver<'_, D> {
         let exchange = in_flight.get_mut(id);
         let user = exchange.user();
         let step = self.work.step(user);
-        let Wire::Http(parser) = connection.wire_mut() else { return self.read_frame(bytes) };
+        let Wire::Http(parser) = connection.wire_mut() else { return self.read_frames(bytes) };
         exchange.begin_response(self.now);
         let progress = if let Reading::Status = step.reading {
             parser.feed(bytes, self.header_cache, step.is_head)
@@ -296,7 +306,7 @@ impl<D: Driver> Receiver<'_, D> {
     #[inline(never)]
     fn read_unasked(&mut self, bytes: &[u8]) -> Read {
         let Wire::Http(parser) = self.connections[self.number].wire_mut() else {
-            return self.read_frame(bytes);
+            return self.read_frames(bytes);
         };
         if bytes.starts_with(b"HTTP/1.") && bytes.get(8..12) == Some(b" 408") {
             return Read::Over(FeedResult::Expired);
@@ -311,7 +321,12 @@ impl<D: Driver> Receiver<'_, D> {
 
     /// Requests are answered; `bytes` are the last or only ones of the answer.
     #[inline]
-    fn note_answered(&mut self, answered: (u32, Answers), response: &Response, bytes: &[u8]) {
+    pub(super) fn note_answered(
+        &mut self,
+        answered: (u32, Answers),
+        response: &Response,
+        bytes: &[u8],
+    ) {
         let reader = self.readers.get_mut(self.number as usize);
         let record = (&mut *self.recorder, &mut self.alike);
         self.work.answered(answered, response, (reader, bytes), record, self.now);
@@ -345,6 +360,15 @@ impl<D: Driver> Receiver<'_, D> {
 
 /// WebSockets.
 impl<D: Driver> Receiver<'_, D> {
+    /// Read bytes of another protocol than HTTP/1.1.
+    #[inline(never)]
+    fn read_frames(&mut self, bytes: &[u8]) -> Read {
+        match self.connections[self.number].wire() {
+            Wire::Http2(_) => self.read_streams(bytes),
+            Wire::Http(_) | Wire::WebSocket(_) => self.read_frame(bytes),
+        }
+    }
+
     /// Read the first of these bytes as frames, or as the answer to the opening.
     #[inline(never)]
     fn read_frame(&mut self, bytes: &[u8]) -> Read {

@@ -60,10 +60,15 @@ pub(crate) struct Notes<'a> {
 }
 
 impl Departures {
-    pub(crate) fn new(is_open: bool, has_due_times: bool) -> Self {
-        let group = if is_open { GROUP_OPEN } else { GROUP_CLOSED };
+    /// `is_together`: all requests of a turn are sent at its end.
+    pub(crate) fn new(is_open: bool, has_due_times: bool, is_together: bool) -> Self {
+        let group = match (is_together, is_open) {
+            (true, _) => usize::MAX,
+            (false, true) => GROUP_OPEN,
+            (false, false) => GROUP_CLOSED,
+        };
         Self {
-            waiting: Vec::with_capacity(group),
+            waiting: Vec::with_capacity(group.min(GROUP_CLOSED)),
             group,
             from: Timestamp::default(),
             begun: Timestamp::default(),
@@ -173,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_closed_loop_looks_now_and_then_and_stamps_by_the_time_a_send_takes() {
-        let mut departures = Departures::new(false, false);
+        let mut departures = Departures::new(false, false, false);
         let mut looks = 0;
         for turn in 0..64 {
             departures.begin(Timestamp(1_000_000 * turn));
@@ -201,7 +206,7 @@ mod tests {
 
     #[test]
     fn an_open_loop_looks_whenever_two_leave() {
-        let mut departures = Departures::new(true, true);
+        let mut departures = Departures::new(true, true, false);
         departures.begin(Timestamp(1_000));
         departures.add(ExchangeId(0));
         assert!(!departures.is_group());

@@ -1,6 +1,7 @@
 //! The protocol on a connection with its state, and the configuration that all connections share.
 //! The protocol machines are in `uringbench_core`; they know no socket.
 
+pub(crate) mod http2;
 pub(crate) mod messages;
 pub(crate) mod proxy;
 pub(crate) mod stream;
@@ -13,8 +14,10 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use uringbench_core::http::response::ResponseParser;
 use uringbench_core::http::unfinished::Unfinished;
+use uringbench_core::http2::request::RequestFrames;
 use uringbench_core::plan::{Plan, ProxyVersion, StreamPlan};
 
+use self::http2::Http2;
 use self::websocket::{WebSocket, WebSocketConfig};
 use crate::work::users::{self, FlowConfig};
 
@@ -24,6 +27,8 @@ pub(crate) enum Wire {
     Http(ResponseParser),
     /// A WebSocket, or a handshake for one.
     WebSocket(Box<WebSocket>),
+    /// HTTP/2, which answers requests in any order.
+    Http2(Box<Http2>),
 }
 
 impl Wire {
@@ -42,7 +47,7 @@ impl Wire {
     pub(crate) const fn parser(&self) -> Option<&ResponseParser> {
         match self {
             Self::Http(parser) => Some(parser),
-            Self::WebSocket(_) => None,
+            Self::WebSocket(_) | Self::Http2(_) => None,
         }
     }
 
@@ -50,7 +55,7 @@ impl Wire {
     #[inline]
     pub(crate) const fn websocket(&self) -> Option<&WebSocket> {
         match self {
-            Self::Http(_) => None,
+            Self::Http(_) | Self::Http2(_) => None,
             Self::WebSocket(socket) => Some(socket),
         }
     }
@@ -59,8 +64,26 @@ impl Wire {
     #[inline]
     pub(crate) fn websocket_mut(&mut self) -> Option<&mut WebSocket> {
         match self {
-            Self::Http(_) => None,
+            Self::Http(_) | Self::Http2(_) => None,
             Self::WebSocket(socket) => Some(socket),
+        }
+    }
+
+    /// The HTTP/2 connection, if it is one.
+    #[inline]
+    pub(crate) const fn http2(&self) -> Option<&Http2> {
+        match self {
+            Self::Http(_) | Self::WebSocket(_) => None,
+            Self::Http2(http2) => Some(http2),
+        }
+    }
+
+    /// The same, mutable.
+    #[inline]
+    pub(crate) fn http2_mut(&mut self) -> Option<&mut Http2> {
+        match self {
+            Self::Http(_) | Self::WebSocket(_) => None,
+            Self::Http2(http2) => Some(http2),
         }
     }
 
@@ -71,6 +94,8 @@ impl Wire {
         match self {
             Self::Http(parser) => parser.opaque(),
             Self::WebSocket(socket) => socket.machine().opaque(),
+            // Frames of other streams stand between the payload of one.
+            Self::Http2(_) => 0,
         }
     }
 
@@ -100,6 +125,8 @@ pub struct ConnectionConfig {
     pub websocket: Option<WebSocketConfig>,
     /// Answers are streams.
     pub stream: Option<StreamPlan>,
+    /// HTTP/2: the request's frames.
+    pub http2: Option<Arc<RequestFrames>>,
     /// The length of the request's header, if its body waits for `100 Continue`.
     pub held_at: Option<usize>,
     /// The flows of a scenario; the request then holds all of their constant requests.
@@ -110,6 +137,7 @@ impl ConnectionConfig {
     /// Whether payload is read, not only counted.
     pub(crate) fn reads_payload(&self) -> bool {
         self.stream.is_some()
+            || self.http2.is_some()
             || self.websocket.as_ref().is_some_and(WebSocketConfig::knows_answers)
             || self.flows.as_ref().is_some_and(|config| users::read_payload(&config.script))
     }
@@ -130,6 +158,8 @@ impl ConnectionConfig {
             proxy: plan.proxy(),
             websocket: websocket.map(|spoken| WebSocketConfig { plan: spoken, seed: plan.seed }),
             stream: plan.workload.stream(),
+            // A plan is not made of a request that has none.
+            http2: plan.http2_request().and_then(Result::ok).map(Arc::new),
             held_at: plan.workload.held_at(),
             flows: None,
         }

@@ -128,7 +128,17 @@ pub(crate) fn simulate(seed: u64) -> Sums {
     let mut below = |bound: u64| random.next_u64() % bound;
     let plan = plan(seed, &mut below);
     let climate = climate(&plan, &mut below);
-    let is_forgiving = is_forgiving(&plan, &climate);
+    run(seed, &plan, climate, &mut below)
+}
+
+/// The run of a plan in a world. Panics where anything that must hold does not.
+pub(crate) fn run(
+    seed: u64,
+    plan: &Plan,
+    climate: Climate,
+    below: &mut impl FnMut(u64) -> u64,
+) -> Sums {
+    let is_forgiving = is_forgiving(plan, &climate);
     if std::env::var_os("SIM_SEED").is_some() {
         println!("{plan:#?}\n{climate:#?}");
     }
@@ -137,7 +147,7 @@ pub(crate) fn simulate(seed: u64) -> Sums {
 
     let witness = Rc::new(Witness::default());
     let world = World::new(seed, climate, START, Rc::clone(&witness));
-    let mut event_loop = EventLoop::new(world, LoopOptions::of(&plan, Share::WHOLE), terms(&plan));
+    let mut event_loop = EventLoop::new(world, LoopOptions::of(plan, Share::WHOLE), terms(plan));
     if !settle(&mut event_loop) {
         // There is nothing to measure over a driver that does not work.
         return Sums { halted: 1, ..Sums::default() };
@@ -147,7 +157,7 @@ pub(crate) fn simulate(seed: u64) -> Sums {
     let span = plan.limits.window.duration();
     let measure_to = span.map_or(Timestamp::NEVER, |span| measure_from + span);
     let boundaries = Boundaries { start, measure_from, measure_to };
-    event_loop.begin(Pacer::new(&plan, Share::WHOLE, start), boundaries);
+    event_loop.begin(Pacer::new(plan, Share::WHOLE, start), boundaries);
 
     let mut collected = Collected::default();
     let mut last_command = Command::Run;
@@ -176,7 +186,7 @@ pub(crate) fn simulate(seed: u64) -> Sums {
     let was_cut = last_command != Command::Run || halted;
     let boundaries = event_loop.boundaries();
     drop(event_loop);
-    check(&plan, &collected, &witness, &boundaries, was_cut);
+    check(plan, &collected, &witness, &boundaries, was_cut);
     let timeouts = collected.measured.of(Outcome::Timeout) + collected.warmup.of(Outcome::Timeout);
     if is_forgiving && timeouts == 0 {
         // A connection that is closed while idle costs no request that may be sent twice.
@@ -243,6 +253,7 @@ fn check(
     let is_pieced = plan.tls().is_some() && plan.workload.bytes().len() > 60_000;
     if plan.transport.connections.write_rate.is_some()
         || is_pieced
+        || plan.workload.is_http2()
         || plan.workload.script().map(Arc::as_ref).is_some_and(has_talks)
     {
         // Sent in pieces, or behind what is under way: a connection may end between.
@@ -251,16 +262,22 @@ fn check(
         assert_eq!(witness.requests.get(), sent, "requests the server saw");
     }
     let request_bytes = plan.workload.bytes().len() as u64;
-    if plan.workload.script().is_none() {
+    // The frames of HTTP/2 depend on the connection.
+    let is_constant = plan.workload.script().is_none() && !plan.workload.is_http2();
+    if is_constant {
         assert_eq!(collected.totals.sent_bytes, sent * request_bytes);
-    } else if witness.requests.get() == sent {
+    } else if witness.requests.get() == sent && !plan.workload.is_http2() {
         assert_eq!(collected.totals.sent_bytes, witness.bytes.get());
     }
     assert_eq!(witness.leases.get(), 0, "leases not given back");
     let (used, there) = (collected.totals.connections_used, plan.connections());
     assert!(used <= there, "{used} connections of {there} were used");
     assert!(u64::from(used) <= measured.released, "{used} connections were used by fewer requests");
-    // Intervals follow one another without a gap, in the order of the phases.
+    check_intervals(plan, collected, boundaries);
+}
+
+/// Intervals follow one another without a gap, in the order of the phases.
+fn check_intervals(plan: &Plan, collected: &Collected, boundaries: &Boundaries) {
     for pair in collected.intervals.windows(2) {
         assert_eq!(pair[0].2, pair[1].1, "a gap between intervals");
         assert!(pair[0].0 as u8 <= pair[1].0 as u8, "phases out of order");
@@ -447,7 +464,7 @@ fn steps(rate: Rate, below: &mut impl FnMut(u64) -> u64) -> Course {
     Course::Segments(segments)
 }
 
-fn climate(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Climate {
+pub(crate) fn climate(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Climate {
     let is_calm = below(4) == 0;
     let share = |below: &mut dyn FnMut(u64) -> u64, most: u64| {
         if is_calm { 0 } else { below(most) }
@@ -468,6 +485,7 @@ fn climate(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Climate {
         is_slow: plan.read_rate().is_some(),
         can_skip: plan.tls().is_none() && below(4) > 0,
         is_head: plan.workload.is_head(),
+        is_http2: plan.workload.is_http2(),
         pipeline: plan.workload.pipeline(),
         request_length: plan.workload.bytes().len(),
         held_at: plan.workload.held_at(),
@@ -493,6 +511,7 @@ fn is_forgiving(plan: &Plan, climate: &Climate) -> bool {
         && climate.leaves.is_some_and(leaves)
         && plan.workload.script().is_none()
         && plan.workload.websocket().is_none()
+        && !plan.workload.is_http2()
         && plan.read_rate().is_none()
         && plan.transport.connections.write_rate.is_none()
 }

@@ -38,6 +38,7 @@ pub(crate) fn climate(plan: &Plan) -> Climate {
         is_slow: false,
         can_skip: true,
         is_head: false,
+        is_http2: false,
         pipeline: 1,
         request_length: plan.workload.bytes().len(),
         held_at: None,

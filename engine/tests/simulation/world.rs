@@ -5,6 +5,7 @@
 
 mod climate;
 mod serving;
+mod streaming;
 mod visiting;
 
 use std::cell::{Cell, RefCell};
@@ -93,6 +94,8 @@ struct Simulated {
     answers_at: Timestamp,
     /// Bytes received of a user's incomplete request.
     inbox: Vec<u8>,
+    /// The server's side of HTTP/2.
+    streams: streaming::Streams,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +149,11 @@ enum Happening {
     },
     /// The server sends a message without a request.
     Speaks {
+        connection: u32,
+        generation: u32,
+    },
+    /// The server answers some of the open streams.
+    Answers {
         connection: u32,
         generation: u32,
     },
@@ -254,29 +262,12 @@ impl World {
                     self.say(connection, generation);
                 }
             }
-            Happening::Looks { connection, generation } => self.look(connection, generation),
-        }
-    }
-
-    fn connected(&mut self, connection: u32, generation: u32, refused: bool) {
-        let simulated = self.connections.get_mut(&connection);
-        if simulated.is_some_and(|s| s.generation == generation && !s.is_up) {
-            let kind = if refused {
-                EventKind::ConnectFailed(Failure(Errno::CONNREFUSED))
-            } else {
-                self.current(connection, generation).is_up = true;
-                self.leave_later(connection, generation);
-                if self.below(1_000) < self.climate.refuse_share / 8 {
-                    // The target closes it after a while, used or not.
-                    let time = self.now + Nanos(self.below(20_000_000));
-                    self.at(
-                        time,
-                        Happening::WorkerHandle { connection, generation, end: End::Close },
-                    );
+            Happening::Answers { connection, generation } => {
+                if self.living(connection, generation).is_some() {
+                    self.answer_streams(connection, generation);
                 }
-                EventKind::Connected
-            };
-            self.tell(connection, generation, kind);
+            }
+            Happening::Looks { connection, generation } => self.look(connection, generation),
         }
     }
 
@@ -376,6 +367,7 @@ impl Driver for World {
                 given: 0,
                 answers_at: Timestamp::NEVER,
                 inbox: Vec::new(),
+                streams: streaming::Streams::default(),
             },
         );
         // Half of the refusals give no answer: the loop's timeout must end the attempt.
@@ -439,6 +431,9 @@ impl Driver for World {
         self.begin_told(connection, generation);
         if self.climate.has_tls {
             return self.decrypt(connection, generation, &bytes);
+        }
+        if self.climate.is_http2 {
+            return self.receive_frames(connection, generation, &bytes);
         }
         if self.climate.script.is_some() {
             return self.visit(connection, generation, &bytes);

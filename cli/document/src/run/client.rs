@@ -20,8 +20,13 @@ pub struct ClientFigures {
     /// Connections that carried a request of the measured window, of all workers.
     #[serde(default)]
     pub connections_used: Option<u64>,
+    /// Streams that an HTTP/2 target allowed on a connection at once; left out if those were not
+    /// fewer than `plan.pipeline`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streams_max: Option<u32>,
     /// Why connections that stood have ended, where neither the plan nor the run's end wanted it,
     /// by kind, whole run. By the target: `announced`, `goodbye` (a WebSocket's Close frame),
+    /// `going_away` (an HTTP/2 GOAWAY),
     /// `idle` (between answers), `unanswered`, `broken_off` and `truncated` (TLS without
     /// close_notify). By uringbench: `malformed`, `unsolicited`, `late`, `ambiguous` (an answer
     /// does not say clearly where it ends), `early` (an answer before its request was sent whole),

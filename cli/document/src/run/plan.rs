@@ -13,8 +13,11 @@ pub struct PlanFigures {
     pub cores: Vec<usize>,
     /// Connections over all workers.
     pub connections: u32,
-    /// Requests in flight per connection.
+    /// Requests in flight per connection: pipelined, or streams of HTTP/2.
     pub pipeline: u16,
+    /// `HTTP/2`; left out for the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
     /// `closed` or `open`.
     pub load: String,
     /// Requests per second; `null` in a closed loop, as are the next and `wait`.

@@ -87,6 +87,7 @@ fn plan(plan: &PlanFigures) -> Vec<Fact> {
     add("length", plan.duration_s.map(seconds));
     add("requests", plan.requests.map(show::count));
     add("wait", plan.wait.clone());
+    add("protocol", plan.protocol.clone());
     add("pipeline", (plan.pipeline > 1).then(|| plan.pipeline.to_string()));
     add("TLS", plan.tls.as_ref().map(|tls| tls.versions.join(", ")));
     add("fingerprint of the load", plan.fingerprint.clone());

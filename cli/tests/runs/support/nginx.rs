@@ -29,7 +29,7 @@ pub(crate) struct Nginx {
     child: Child,
     plain: Listening,
     tls: Listening,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// The ports it listens on, for both address families.
@@ -48,32 +48,49 @@ impl Nginx {
 
     /// Starts one with this text in its server block.
     pub(crate) fn start_with(test: &str, server: &str) -> Option<Self> {
-        Self::start_either(test, server, None)
+        Self::start_either(test, server, None, false)
+    }
+
+    /// Starts one that speaks HTTP/2 alone without TLS, with this text in its server block; with a
+    /// certificate it agrees on HTTP/2 within TLS too.
+    pub(crate) fn start_http2(test: &str, shown: Option<&Leaf>, server: &str) -> Option<Self> {
+        Self::start_either(test, server, shown, true)
     }
 
     /// Starts one that keeps connections open without limit and shows this certificate, with this
     /// text in its server block.
     pub(crate) fn start_tls(test: &str, shown: &Leaf, server: &str) -> Option<Self> {
-        Self::start_either(test, &format!("{KEEP_FOR_EVER} {server}"), Some(shown))
+        Self::start_either(test, &format!("{KEEP_FOR_EVER} {server}"), Some(shown), false)
     }
 
-    fn start_either(test: &str, server: &str, shown: Option<&Leaf>) -> Option<Self> {
+    fn start_either(
+        test: &str,
+        server: &str,
+        shown: Option<&Leaf>,
+        is_http2: bool,
+    ) -> Option<Self> {
         let Some(program) = program() else {
             skip(test, "nginx is not installed (apt-get install nginx-light)");
             return None;
         };
         // Another program may take a free port before nginx starts.
-        (0..5).find_map(|_| Self::try_start(&program, server, shown)).or_else(|| {
+        (0..5).find_map(|_| Self::try_start(&program, server, shown, is_http2)).or_else(|| {
             panic!("nginx at {} does not start with our configuration", program.display())
         })
     }
 
-    fn try_start(program: &Path, server: &str, shown: Option<&Leaf>) -> Option<Self> {
+    fn try_start(
+        program: &Path,
+        server: &str,
+        shown: Option<&Leaf>,
+        is_http2: bool,
+    ) -> Option<Self> {
+        let how = if is_http2 { " http2" } else { "" };
         let folder = TempDir::new().expect("the machine has room for a folder");
         let (plain, tls) = (Listening::free(), Listening::free());
-        let mut listens = plain.listens("");
+        let mut listens = plain.listens(how);
         if let Some(Leaf { certificate, key }) = shown {
-            listens += &tls.listens(" ssl");
+            listens += &tls.listens(&format!(" ssl{how}"));
             if !server.contains("ssl_protocols") {
                 // Older versions do not offer TLS 1.3 by default.
                 listens += "        ssl_protocols TLSv1.2 TLSv1.3;\n";
@@ -92,7 +109,7 @@ impl Nginx {
             .process_group(0)
             .spawn()
             .expect("nginx is an executable");
-        let mut nginx = Self { child, plain, tls, _folder: folder };
+        let mut nginx = Self { child, plain, tls, folder };
         let begun = Instant::now();
         while nginx.child.try_wait().expect("nginx is our child").is_none() {
             if plain.answers() && (shown.is_none() || tls.answers()) {
@@ -104,6 +121,19 @@ impl Nginx {
             thread::sleep(Duration::from_millis(5));
         }
         None
+    }
+
+    /// The lines of a log in its folder, once there are so many, or after a limit of time.
+    pub(crate) fn log_lines(&self, name: &str, wanted: usize) -> usize {
+        let begun = Instant::now();
+        loop {
+            let text = std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
+            let lines = text.lines().count();
+            if lines >= wanted || begun.elapsed() > Duration::from_secs(10) {
+                return lines;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// The process ID of its first process; the worker is a child of it.

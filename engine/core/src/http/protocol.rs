@@ -47,7 +47,7 @@ impl fmt::Display for OtherProtocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Tls => "TLS answers",
-            Self::Http2 => "HTTP/2 answers, and uringbench speaks HTTP/1.1",
+            Self::Http2 => "HTTP/2 answers: load it with --http2",
             Self::Ssh => "an SSH server answers",
             Self::MailOrFtp => "a mail or FTP server answers",
             Self::Redis => "Redis answers",

@@ -30,6 +30,20 @@ pub struct Requests {
     pub pipeline: u16,
     /// How its answers are read.
     pub answers: Answers,
+    /// The protocol that carries it.
+    #[serde(default)]
+    pub version: HttpVersion,
+}
+
+/// Versions of HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HttpVersion {
+    /// HTTP/1.1; requests in flight on one connection are pipelined.
+    #[default]
+    Http1,
+    /// HTTP/2; requests in flight on one connection are streams.
+    Http2,
 }
 
 /// How answers to a request are read.
@@ -96,7 +110,7 @@ pub const PIPELINE_MAX: u16 = 256;
 impl Requests {
     /// One in flight per connection, read as a whole.
     pub const fn of(request: RequestTemplate) -> Self {
-        Self { request, pipeline: 1, answers: Answers::Whole }
+        Self { request, pipeline: 1, answers: Answers::Whole, version: HttpVersion::Http1 }
     }
 }
 
@@ -178,6 +192,11 @@ impl Workload {
             Self::Requests(Requests { answers: Answers::Stream(stream), .. }) => Some(*stream),
             _ => None,
         }
+    }
+
+    /// Whether requests are sent over HTTP/2.
+    pub const fn is_http2(&self) -> bool {
+        matches!(self, Self::Requests(Requests { version: HttpVersion::Http2, .. }))
     }
 
     /// The script of users, if there is one.

@@ -73,6 +73,7 @@ impl Run<'_> {
             self.refusals().filter(|_| !has_faults),
             self.errors().filter(|_| !has_faults),
             (!has_faults && self.target_gone().is_none()).then(|| self.connections()).flatten(),
+            self.streams_limited(),
             self.unsolicited(),
             self.unsolicited_messages(),
             self.retransmits(),
@@ -145,6 +146,18 @@ impl Run<'_> {
             Grouped(broken.ended()),
         );
         Some(invalid("law", message))
+    }
+
+    /// Requests that may have been in flight on a connection: as planned, or as an HTTP/2 target
+    /// allowed.
+    fn depth(&self) -> u64 {
+        let planned = self.plan.workload.pipeline().into();
+        self.streams_max().map_or(planned, |most| planned.min(most.into()))
+    }
+
+    /// The fewest streams that an HTTP/2 target allowed, if they were fewer than planned.
+    fn streams_max(&self) -> Option<u32> {
+        self.record.workers.iter().filter_map(|worker| worker.streams_limited).min()
     }
 
     fn total(&self, of: fn(&WorkerRecord) -> u64) -> u64 {

@@ -20,6 +20,7 @@ use crate::websocket::handshake::{Opening, OpeningParts};
 
 mod answers;
 mod little;
+mod streams;
 mod target;
 
 /// A verdict is read in a hurry: each of its sentences takes two lines of a window at most.

@@ -26,7 +26,7 @@ const RECORD_MAX: usize = 16_384;
 const RECORD_ADDS: usize = 64;
 
 const NO_PROTOCOL: &str =
-    "it speaks none of the protocols asked for: enable HTTP/1.1 there (ALPN `http/1.1`)";
+    "it does not speak what is asked for in ALPN: enable HTTP/1.1 there, or HTTP/2 for --http2";
 
 /// One connection's session.
 pub(crate) struct Tls {
@@ -148,6 +148,11 @@ impl Tls {
                 traffic.queue_close_notify(place).map_err(Refused::from)
             });
         }
+    }
+
+    /// The application protocol that was agreed on, if any.
+    pub(crate) fn protocol(&self) -> Option<&[u8]> {
+        self.session.alpn_protocol()
     }
 
     /// Whether the peer has sent close_notify.

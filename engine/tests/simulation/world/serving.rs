@@ -3,7 +3,10 @@
 use std::cmp::Reverse;
 
 use rand_core::Rng;
+use rustix::io::Errno;
 use uringbench_core::time::{Nanos, Timestamp};
+use uringbench_engine::EventKind;
+use uringbench_ring::Failure;
 
 use super::{End, Happening, Speech, World};
 use crate::server::{Answer, Leaving, TIMED_OUT, answer, replied};
@@ -14,6 +17,29 @@ const OPENS: &[u8] = b"HTTP/1.1 101";
 const SPOKEN: &[u8] = b"\x81\x05hello";
 
 impl World {
+    /// An attempt to connect ends.
+    pub(super) fn connected(&mut self, connection: u32, generation: u32, refused: bool) {
+        let simulated = self.connections.get_mut(&connection);
+        if simulated.is_some_and(|s| s.generation == generation && !s.is_up) {
+            let kind = if refused {
+                EventKind::ConnectFailed(Failure(Errno::CONNREFUSED))
+            } else {
+                self.current(connection, generation).is_up = true;
+                self.leave_later(connection, generation);
+                if self.below(1_000) < self.climate.refuse_share / 8 {
+                    // The target closes it after a while, used or not.
+                    let time = self.now + Nanos(self.below(20_000_000));
+                    self.at(
+                        time,
+                        Happening::WorkerHandle { connection, generation, end: End::Close },
+                    );
+                }
+                EventKind::Connected
+            };
+            self.tell(connection, generation, kind);
+        }
+    }
+
     /// Begins a send whose end will be reported.
     pub(super) fn begin_told(&mut self, connection: u32, generation: u32) {
         let simulated = self.current(connection, generation);

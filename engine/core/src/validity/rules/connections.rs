@@ -54,6 +54,20 @@ impl Run<'_> {
         })
     }
 
+    /// The target allows fewer streams of HTTP/2 than `-p` asks for.
+    pub(super) fn streams_limited(&self) -> Option<Reason> {
+        let fewest = self.streams_max()?;
+        let message = format!(
+            "the target allows {} on a connection at once (SETTINGS_MAX_CONCURRENT_STREAMS), not \
+             the {} of -p: {} × {} were in flight; raise its limit, or use more connections (-c)",
+            plural(fewest.into(), "stream"),
+            self.plan.workload.pipeline(),
+            Grouped(self.plan.connections().into()),
+            fewest,
+        );
+        Some(suspect("streams_limited", message))
+    }
+
     /// Whether connections have ended only in ways that cost no request, and were reopened.
     fn ends_as_usual(&self) -> bool {
         let endings = self.record.endings();

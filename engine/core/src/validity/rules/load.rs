@@ -135,7 +135,7 @@ impl Run<'_> {
         if !undisturbed || service.is_empty() || window <= 0.0 {
             return None;
         }
-        let pipeline = u64::from(self.plan.workload.pipeline());
+        let pipeline = self.depth();
         let places = self.total(|w| w.established.into()) * pipeline;
         let departing = Nanos(self.total(|w| w.departing.0)).as_secs_f64();
         // The places of a worker that ends before the others are not to be busy any more.

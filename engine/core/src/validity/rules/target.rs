@@ -93,7 +93,7 @@ impl Run<'_> {
     }
 
     fn in_flight_max(&self) -> u64 {
-        u64::from(self.plan.connections()) * u64::from(self.plan.workload.pipeline())
+        u64::from(self.plan.connections()) * self.depth()
     }
 
     /// A closed loop sends nothing while the target stalls, so that few answers show a stall that

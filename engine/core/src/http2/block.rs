@@ -1,0 +1,186 @@
+//! Header blocks recognised by comparing (an exact memo), so that most are never decoded.
+//!
+//! A block without references to the dynamic table means the same on every connection. What it
+//! inserts is owed to the table of its connection, and paid before anything depends on it. A block
+//! that only refers means the same as long as the table does not change.
+
+use std::sync::Arc;
+
+use super::error::Violation;
+use super::head::AnswerFields;
+use super::hpack::decode::{Decoder, Effects};
+use super::hpack::table::DynamicTable;
+
+/// Longer blocks are always decoded.
+const KNOWN_BYTES_MAX: usize = 256;
+/// Blocks known to a worker.
+const KNOWN_MAX: usize = 8;
+/// The longest block that refers to its table and is remembered.
+const SEEN_BYTES_MAX: usize = 46;
+
+/// A block that does not depend on any table.
+#[derive(Debug)]
+struct Known {
+    bytes: Box<[u8]>,
+    head: AnswerFields,
+    /// The sizes of the entries that it inserts, summed.
+    inserted: usize,
+}
+
+/// The blocks that a worker knows, shared by its connections.
+#[derive(Debug, Default)]
+pub struct Blocks {
+    known: Vec<Arc<Known>>,
+    /// The one that was used last.
+    last: usize,
+    /// The next one to give up.
+    oldest: usize,
+    hits: u64,
+    misses: u64,
+    is_disabled: bool,
+}
+
+impl Blocks {
+    /// Blocks that were recognised without decoding.
+    pub const fn hits(&self) -> u64 {
+        self.hits
+    }
+
+    /// Blocks that were decoded.
+    pub const fn misses(&self) -> u64 {
+        self.misses
+    }
+
+    #[inline]
+    fn find(&mut self, block: &[u8]) -> Option<&Arc<Known>> {
+        let is_it = |known: &Arc<Known>| *known.bytes == *block;
+        if !self.known.get(self.last).is_some_and(is_it) {
+            self.last = self.known.iter().position(is_it)?;
+        }
+        self.hits += 1;
+        self.known.get(self.last)
+    }
+
+    fn learn(&mut self, block: &[u8], head: AnswerFields, inserted: usize) {
+        let known = Arc::new(Known { bytes: block.into(), head, inserted });
+        if self.known.len() < KNOWN_MAX {
+            self.last = self.known.len();
+            self.known.push(known);
+        } else {
+            self.last = self.oldest;
+            self.known[self.oldest] = known;
+            self.oldest = (self.oldest + 1) % KNOWN_MAX;
+        }
+    }
+
+    /// None are remembered: every block is decoded. For comparison.
+    pub fn disabled() -> Self {
+        Self { is_disabled: true, ..Self::default() }
+    }
+}
+
+/// A block that depends on the table of its connection.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    /// The table's, when it was decoded.
+    epoch: u64,
+    length: u8,
+    bytes: [u8; SEEN_BYTES_MAX],
+    head: AnswerFields,
+}
+
+/// The block reader of one connection.
+#[derive(Debug)]
+pub struct BlockReader {
+    decoder: Decoder,
+    /// A known block whose insertions are owed to the table, and how often.
+    owed: Option<(Arc<Known>, u32)>,
+    /// Mostly a header and a trailer.
+    seen: [Option<Seen>; 2],
+    /// The one to give up next.
+    oldest: usize,
+}
+
+impl BlockReader {
+    /// For a connection on which the peer may use a table of so many bytes.
+    pub fn new(table_size: usize) -> Self {
+        Self { decoder: Decoder::new(table_size), owed: None, seen: [None; 2], oldest: 0 }
+    }
+
+    /// The table of the connection, without what is owed to it.
+    pub const fn table(&self) -> &DynamicTable {
+        self.decoder.table()
+    }
+
+    /// What a block means.
+    ///
+    /// # Errors
+    /// If it cannot be decoded.
+    #[inline]
+    pub fn read(&mut self, block: &[u8], blocks: &mut Blocks) -> Result<AnswerFields, Violation> {
+        if let Some(known) = blocks.find(block) {
+            let head = known.head;
+            if known.inserted > 0 {
+                match &mut self.owed {
+                    Some((same, times)) if Arc::ptr_eq(same, known) => {
+                        *times = times.saturating_add(1);
+                    }
+                    _ => {
+                        self.pay()?;
+                        self.owed = Some((Arc::clone(known), 1));
+                    }
+                }
+            }
+            return Ok(head);
+        }
+        self.read_other(block, blocks)
+    }
+
+    #[inline(never)]
+    fn read_other(&mut self, block: &[u8], blocks: &mut Blocks) -> Result<AnswerFields, Violation> {
+        self.pay()?;
+        let epoch = self.decoder.table().epoch();
+        let is_it =
+            |seen: &&Seen| seen.epoch == epoch && seen.bytes[..usize::from(seen.length)] == *block;
+        if let Some(seen) = self.seen.iter().flatten().find(is_it) {
+            blocks.hits += 1;
+            return Ok(seen.head);
+        }
+        blocks.misses += 1;
+        let mut head = AnswerFields::default();
+        let effects = self.decoder.decode(block, |field| head.add(field))?;
+        match effects {
+            _ if blocks.is_disabled => {}
+            Effects { resizes: true, .. } | Effects { refers: true, inserts: true, .. } => {}
+            Effects { refers: false, inserted, .. } => {
+                if block.len() <= KNOWN_BYTES_MAX {
+                    blocks.learn(block, head, inserted);
+                }
+            }
+            Effects { refers: true, .. } => self.note_seen(block, head),
+        }
+        Ok(head)
+    }
+
+    fn note_seen(&mut self, block: &[u8], head: AnswerFields) {
+        let mut bytes = [0; SEEN_BYTES_MAX];
+        let Some(place) = bytes.get_mut(..block.len()) else { return };
+        place.copy_from_slice(block);
+        let epoch = self.decoder.table().epoch();
+        self.seen[self.oldest] = Some(Seen { epoch, length: block.len() as u8, bytes, head });
+        self.oldest = 1 - self.oldest;
+    }
+
+    /// Insert what is owed to the table. Once a block has filled it, repeating changes nothing.
+    fn pay(&mut self) -> Result<(), Violation> {
+        let Some((known, times)) = self.owed.take() else { return Ok(()) };
+        let enough = self.decoder.table().size_max() / known.inserted + 2;
+        for _ in 0..enough.min(times as usize) {
+            self.decoder.decode(&known.bytes, |_| {})?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,17 @@
+//! HTTP/2 as its client speaks it (RFC 9113, RFC 7541): bytes in, ends of exchanges out.
+//!
+//! [`machine`] is one connection. [`request`] makes the frames of a request once, [`block`]
+//! recognises header blocks by comparing instead of decoding. Nothing here knows a socket or a
+//! time: the engine decides what an event means for a request.
+
+pub mod block;
+pub mod error;
+pub mod frame;
+pub mod head;
+pub mod hpack;
+mod huffman;
+pub mod machine;
+pub mod request;
+mod settings;
+mod streams;
+mod window;

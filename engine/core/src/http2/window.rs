@@ -1,0 +1,85 @@
+//! Windows of flow control (RFC 9113 sections 5.2 and 6.9): what may be sent, and when received
+//! bytes are given back.
+
+use super::settings::RECEIVE_WINDOW;
+
+/// No window is larger.
+pub(super) const WINDOW_MAX: i64 = (1 << 31) - 1;
+
+/// Bytes that may be sent. A change of SETTINGS makes it negative if more was sent than is allowed
+/// since (RFC 9113 section 6.9.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SendWindow(i64);
+
+/// The peer made it larger than is possible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooLarge;
+
+impl SendWindow {
+    pub(super) const fn new(bytes: u32) -> Self {
+        Self(bytes as i64)
+    }
+
+    /// How many bytes may be sent now.
+    pub(super) fn left(self) -> usize {
+        self.0.max(0) as usize
+    }
+
+    /// So many were sent, at most [`Self::left`].
+    pub(super) const fn take(&mut self, bytes: usize) {
+        self.0 -= bytes as i64;
+    }
+
+    /// It changes by so many.
+    pub(super) const fn change(&mut self, bytes: i64) -> Result<(), TooLarge> {
+        self.0 += bytes;
+        if self.0 > WINDOW_MAX { Err(TooLarge) } else { Ok(()) }
+    }
+}
+
+/// Received bytes that have not been given back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ReceiveDebt(u32);
+
+impl ReceiveDebt {
+    pub(super) const NONE: Self = Self(0);
+
+    /// So many were received. From half of the window on returns how many to give back.
+    #[inline]
+    pub(super) const fn add(&mut self, bytes: u32) -> Option<u32> {
+        self.0 += bytes;
+        if self.0 < RECEIVE_WINDOW / 2 {
+            return None;
+        }
+        Some(std::mem::replace(&mut self.0, 0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_may_be_negative_but_never_too_large() {
+        let mut window = SendWindow::new(100);
+        window.take(100);
+        assert_eq!((window.change(-40), window.left()), (Ok(()), 0));
+        assert_eq!((window.change(50), window.left()), (Ok(()), 10));
+        assert_eq!(window.change(WINDOW_MAX - 10), Ok(()));
+        assert_eq!(window.change(1), Err(TooLarge));
+    }
+
+    #[test]
+    fn debts_are_given_back_at_half() {
+        let mut debt = ReceiveDebt::NONE;
+        let mut sum = 0;
+        for _ in 0..40_000 {
+            if let Some(bytes) = debt.add(16_384) {
+                assert!((RECEIVE_WINDOW / 2..RECEIVE_WINDOW).contains(&bytes));
+                sum += bytes;
+            }
+        }
+        assert_eq!(sum + debt.0, 40_000 * 16_384);
+        assert!(sum > 0);
+    }
+}

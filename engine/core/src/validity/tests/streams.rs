@@ -1,0 +1,30 @@
+//! HTTP/2: fewer streams than planned.
+
+use super::*;
+
+/// A closed loop over 64 connections, of which each may have 4 requests in flight; the fixture has
+/// one in flight on each.
+fn limited_to(most: Option<u32>) -> Case {
+    let limited = |case: &mut Case| {
+        case.plan(|plan| plan.workload.set_pipeline(4));
+        case.worker().streams_limited = most;
+    };
+    Case::closed().with(limited)
+}
+
+#[test]
+fn fewer_streams_are_a_reason_of_their_own() {
+    let verdict = limited_to(Some(1)).verdict();
+    let codes: Vec<_> = verdict.reasons.iter().map(|reason| reason.code).collect();
+    assert_eq!(codes, ["streams_limited"], "{verdict:?}");
+    let message = &verdict.reasons[0].message;
+    assert!(message.contains("allows 1 stream on") && message.contains("64 × 1"), "{message}");
+    assert!(message.chars().count() <= LINES_MAX * COLUMNS, "{message}");
+}
+
+#[test]
+fn without_a_limit_the_planned_depth_is_expected() {
+    let verdict = limited_to(None).verdict();
+    let codes: Vec<_> = verdict.reasons.iter().map(|reason| reason.code).collect();
+    assert_eq!(codes, ["little"], "{verdict:?}");
+}

@@ -1,0 +1,110 @@
+//! HTTP/2 on a worker's connections: the header blocks that they share, the limits of the target,
+//! and requests as streams. `send` sends what this adds to a connection's queue.
+
+use uringbench_core::http2::block::Blocks;
+use uringbench_core::http2::error::Violation;
+use uringbench_core::http2::machine::StreamProgress;
+use uringbench_core::http2::request::RequestFrames;
+use uringbench_core::time::Timestamp;
+
+use super::connect_failure::ConnectFailure;
+use super::connection::Connection;
+use super::in_flight::ExchangeId;
+use crate::wire::Wire;
+use crate::wire::http2::Http2;
+
+/// The name of HTTP/2 in TLS (RFC 9113 section 3.2).
+const ALPN: &[u8] = b"h2";
+
+/// What the connections of HTTP/2 share.
+pub(crate) struct Streams {
+    /// Header blocks that are known.
+    blocks: Blocks,
+    /// Streams in flight on a connection, as planned.
+    depth: u16,
+    /// The fewest streams that the target has allowed on a connection.
+    allowed_min: u32,
+}
+
+impl Streams {
+    pub(super) fn new(depth: u16) -> Self {
+        Self { blocks: Blocks::default(), depth, allowed_min: u32::MAX }
+    }
+
+    /// A connection will speak HTTP/2.
+    ///
+    /// # Errors
+    /// If TLS has agreed on another protocol.
+    pub(super) fn begin(
+        &self,
+        connection: &mut Connection,
+        request: &RequestFrames,
+        now: Timestamp,
+    ) -> Result<(), ConnectFailure> {
+        let tls = connection.session.as_ref().and_then(|session| session.tls());
+        if tls.is_some_and(|tls| tls.protocol() != Some(ALPN)) {
+            return Err(ConnectFailure::NoHttp2);
+        }
+        connection.wire = Wire::Http2(Box::new(Http2::new(self.depth, request, now)));
+        Ok(())
+    }
+
+    /// A request begins: its header is queued. Returns the length of the request, and whether it is
+    /// the first in the queue.
+    #[inline]
+    pub(super) fn open(
+        connection: &mut Connection,
+        request: &RequestFrames,
+        id: ExchangeId,
+    ) -> (usize, bool) {
+        let (Some(http2), Some(session)) = (connection.wire.http2_mut(), &mut connection.session)
+        else {
+            return (0, false);
+        };
+        let before = session.replies.len();
+        http2.machine.begin(id.0, request, &mut session.replies);
+        if http2.machine.is_used_up() {
+            connection.depth = 0;
+        }
+        (session.replies.len() - before + request.body().len(), before == 0)
+    }
+
+    /// Read bytes of a connection; `out` gets frames to send in answer.
+    ///
+    /// # Errors
+    /// If the target breaks the protocol.
+    #[inline]
+    pub(super) fn feed(
+        &mut self,
+        connection: &mut Connection,
+        (bytes, now): (&[u8], Timestamp),
+        out: &mut Vec<u8>,
+    ) -> Result<StreamProgress, Violation> {
+        match connection.wire.http2_mut() {
+            None => Ok(StreamProgress { consumed: bytes.len(), event: None }),
+            Some(http2) => {
+                http2.heard = now;
+                http2.machine.feed(bytes, &mut self.blocks, out)
+            }
+        }
+    }
+
+    /// The target's limit of streams has changed, or it takes none any more.
+    pub(super) fn note_allowed(&mut self, connection: &mut Connection) {
+        if let Some(http2) = connection.wire.http2() {
+            connection.depth = http2.machine.allowed();
+            self.allowed_min = self.allowed_min.min(http2.machine.streams_max());
+        }
+    }
+
+    /// The fewest streams that the target has allowed on a connection, if that is fewer than
+    /// planned.
+    pub(crate) fn limited_to(&self) -> Option<u32> {
+        Some(self.allowed_min).filter(|most| *most < u32::from(self.depth))
+    }
+
+    /// Header blocks recognised without decoding, and decoded.
+    pub(crate) const fn block_counts(&self) -> (u64, u64) {
+        (self.blocks.hits(), self.blocks.misses())
+    }
+}

@@ -1,0 +1,98 @@
+//! HTTP/2 in simulated worlds: the law holds whatever becomes of streams and connections.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use uringbench_core::ending::Ending;
+use uringbench_core::http::body::Body;
+use uringbench_core::http::request::{RequestParts, RequestTemplate};
+use uringbench_core::outcome::Outcome;
+use uringbench_core::plan::{Arrivals, HttpVersion, Limit, Load, Plan, Requests, Workload};
+use uringbench_core::rate::Rate;
+use uringbench_core::time::Nanos;
+
+use crate::checks::{Sums, climate, run};
+use crate::number_from;
+use crate::server::Manners;
+use crate::world::{Climate, Speech};
+
+const SEEDS: u64 = 800;
+
+fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
+    let body = vec![b'b'; [0, 0, 0, 300, 90_000][below(5) as usize]];
+    let parts = RequestParts {
+        body: Body::Bytes(&body),
+        ..RequestParts::new(["GET", "POST"][below(2) as usize], "simulated", "/")
+    };
+    let request = RequestTemplate::build(parts).expect("a plain request");
+    let rate = Rate::per_second(200 + below(20_000)).expect("a rate within its range");
+    let plan = Plan::plain(([127, 0, 0, 1], 80).into(), request.clone());
+    let plan = plan.with(|plan| {
+        let requests = Requests { version: HttpVersion::Http2, ..Requests::of(request) };
+        plan.workload = Workload::Requests(requests);
+        plan.workload.set_pipeline(1 + below(12) as u16);
+        plan.seed = seed;
+        plan.load = match below(3) {
+            0 => Load::Closed,
+            1 => Load::open(rate, Arrivals::Constant),
+            _ => Load::open(rate, Arrivals::Poisson),
+        };
+        plan.limits.window = match below(3) {
+            0 => Limit::Requests(1 + below(300)),
+            _ => Limit::Duration(Nanos(1_000_000 + below(60_000_000))),
+        };
+        plan.limits.warmup = Nanos([0, 5_000_000][below(2) as usize]);
+        plan.limits.timeout = Nanos(2_000_000 + below(30_000_000));
+        let connections = &mut plan.transport.connections;
+        connections.count = 1 + below(6) as u32;
+        connections.requests = (below(5) == 0).then(|| 1 + below(12) as u32);
+        connections.idle = [0, 0, 2][below(3) as usize];
+    });
+    plan.expect("a plan")
+}
+
+fn simulate(seed: u64) -> Sums {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed ^ 0x42);
+    let mut below = |bound: u64| random.next_u64() % bound;
+    let plan = plan(seed, &mut below);
+    // What HTTP/1.1 says to idle connections is not what an HTTP/2 server says.
+    let speech = Speech::default();
+    let climate = climate(&plan, &mut below);
+    let manners = Manners { fault_share: climate.manners.fault_share / 2, ..climate.manners };
+    let climate = Climate { leaves: None, speech, manners, ..climate };
+    run(seed, &plan, climate, &mut below)
+}
+
+#[test]
+fn the_law_holds_for_streams() {
+    let mut seen = Sums::default();
+    for seed in 0..SEEDS {
+        match catch_unwind(AssertUnwindSafe(|| simulate(seed))) {
+            Ok(sums) => seen.merge(&sums),
+            Err(_) => panic!(
+                "seed {seed} failed as shown above; replay it alone:\n  SIM_SEED={seed} cargo test \
+                 -p uringbench-engine --test simulation streams::replay"
+            ),
+        }
+    }
+    for outcome in [Outcome::Ok, Outcome::Status, Outcome::Timeout, Outcome::Reset] {
+        assert!(seen.counts.of(outcome) > 0, "{outcome:?} was never simulated");
+    }
+    for outcome in [Outcome::Malformed, Outcome::NotSent, Outcome::Censored] {
+        assert!(seen.counts.of(outcome) > 0, "{outcome:?} was never simulated");
+    }
+    assert!(seen.counts.retried > 0, "no request was sent again");
+    let ended = |ending| seen.totals.endings.of(ending) > 0;
+    for ending in [Ending::GoingAway, Ending::BrokenOff, Ending::Malformed, Ending::Late] {
+        assert!(ended(ending), "no connection ended so: {ending:?}");
+    }
+    assert!(seen.totals.idle_lost + seen.totals.reconnects > 0, "no connection was made again");
+}
+
+#[test]
+fn replay() {
+    if let Some(seed) = number_from("SIM_SEED") {
+        simulate(seed);
+    }
+}

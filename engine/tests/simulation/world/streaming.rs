@@ -1,0 +1,199 @@
+//! The server's side of HTTP/2: it takes requests as streams, answers them in any order and form,
+//! and misbehaves: refuses streams, resets them, goes away, breaks off, breaks the protocol.
+
+use uringbench_core::http2::frame::{self, FrameHeader, PREFACE, flag, kind};
+use uringbench_core::time::Nanos;
+
+use super::{End, Happening, World};
+
+/// The state of one connection.
+#[derive(Default)]
+pub(super) struct Streams {
+    /// Bytes received of an incomplete frame.
+    inbox: Vec<u8>,
+    has_preface: bool,
+    /// Streams to be answered.
+    open: Vec<u32>,
+    /// The last stream that is processed, if the server goes away.
+    last: Option<u32>,
+    has_inserted: bool,
+}
+
+fn frame_of(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    frame::write(&mut out, (kind, flags, stream), payload);
+    out
+}
+
+impl World {
+    /// The server receives bytes of frames.
+    pub(super) fn receive_frames(&mut self, connection: u32, generation: u32, bytes: &[u8]) {
+        let simulated = self.current(connection, generation);
+        simulated.streams.inbox.extend_from_slice(bytes);
+        if !simulated.streams.has_preface {
+            assert!(simulated.streams.inbox.starts_with(PREFACE), "the preface comes first");
+            simulated.streams.inbox.drain(..PREFACE.len());
+            simulated.streams.has_preface = true;
+            let limit = [2, 100][self.below(2) as usize];
+            let settings = [&[0, 3, 0, 0, 0][..], &[limit]].concat();
+            self.send_frames(connection, generation, frame_of(kind::SETTINGS, 0, 0, &settings));
+        }
+        loop {
+            let simulated = self.current(connection, generation);
+            let inbox = &mut simulated.streams.inbox;
+            let Some(header) = inbox.first_chunk() else { return };
+            let header = FrameHeader::read(header);
+            let length = frame::HEADER_BYTES + header.length as usize;
+            if inbox.len() < length {
+                return;
+            }
+            let frame: Vec<u8> = inbox.drain(..length).collect();
+            self.receive_frame(connection, generation, header, &frame[frame::HEADER_BYTES..]);
+        }
+    }
+
+    fn receive_frame(
+        &mut self,
+        connection: u32,
+        generation: u32,
+        header: FrameHeader,
+        payload: &[u8],
+    ) {
+        let FrameHeader { kind, stream, length, .. } = header;
+        let streams = &mut self.current(connection, generation).streams;
+        match kind {
+            kind::SETTINGS if !header.has(flag::ACK) => {
+                let ack = frame_of(kind::SETTINGS, flag::ACK, 0, &[]);
+                self.send_frames(connection, generation, ack);
+            }
+            kind::HEADERS => {
+                self.witness.requests.set(self.witness.requests.get() + 1);
+                if header.has(flag::END_STREAM) {
+                    self.take_stream(connection, generation, stream);
+                }
+            }
+            kind::DATA => {
+                let mut out = Vec::new();
+                if length > 0 {
+                    out.extend(frame_of(kind::WINDOW_UPDATE, 0, 0, &length.to_be_bytes()));
+                }
+                if header.has(flag::END_STREAM) {
+                    self.take_stream(connection, generation, stream);
+                } else if length > 0 {
+                    let update = frame_of(kind::WINDOW_UPDATE, 0, stream, &length.to_be_bytes());
+                    out.extend(update);
+                }
+                self.send_frames(connection, generation, out);
+            }
+            kind::RST_STREAM => streams.open.retain(|open| *open != stream),
+            kind::PING | kind::GOAWAY => assert_eq!(payload.len(), 8),
+            _ => {}
+        }
+    }
+
+    /// A request is complete.
+    fn take_stream(&mut self, connection: u32, generation: u32, stream: u32) {
+        let is_faulty = self.below(1_000) < self.climate.manners.fault_share;
+        let fault = self.below(8);
+        let service = Nanos(self.below(self.climate.service_max.0));
+        let simulated = self.current(connection, generation);
+        if simulated.is_silent || simulated.streams.last.is_some_and(|last| stream > last) {
+            return;
+        }
+        let reset = |code: u8| frame_of(kind::RST_STREAM, 0, stream, &[0, 0, 0, code]);
+        let faulty = match fault {
+            _ if !is_faulty => {
+                simulated.streams.open.push(stream);
+                let time = self.now + service;
+                return self.at(time, Happening::Answers { connection, generation });
+            }
+            0 => reset(7),
+            1 => reset(2),
+            2 => {
+                let last = stream.saturating_sub(2 * (fault as u32 + 1)) | 1;
+                simulated.streams.last = Some(last);
+                simulated.streams.open.retain(|open| *open <= last);
+                let payload = [&last.to_be_bytes()[..], &[0; 4]].concat();
+                self.at(self.now, Happening::Answers { connection, generation });
+                frame_of(kind::GOAWAY, 0, 0, &payload)
+            }
+            // It is never answered.
+            3 => Vec::new(),
+            // Without its content-length.
+            4 => frame_of(kind::HEADERS, 5, stream, b"\x88\x0f\x0d\x015"),
+            5 => frame_of(kind::PUSH_PROMISE, 4, stream, b"\0\0\0\x02\x82"),
+            6 => {
+                // In the middle of its answer.
+                let begun = frame_of(kind::HEADERS, flag::END_HEADERS, stream, b"\x88");
+                self.send_frames(connection, generation, begun);
+                return self.end_streams(connection, generation, End::Close);
+            }
+            _ => return self.end_streams(connection, generation, End::Reset),
+        };
+        self.send_frames(connection, generation, faulty);
+    }
+
+    /// Answers one of the open streams; others follow.
+    pub(super) fn answer_streams(&mut self, connection: u32, generation: u32) {
+        let (choice, form, size) = (self.below(1 << 20), self.below(6), self.below(20_000));
+        let simulated = self.current(connection, generation);
+        let streams = &mut simulated.streams;
+        if simulated.is_silent {
+            return;
+        }
+        if streams.open.is_empty() {
+            if streams.last.is_some() {
+                self.end_streams(connection, generation, End::Close);
+            }
+            return;
+        }
+        let stream = streams.open.swap_remove(choice as usize % streams.open.len());
+        let body = vec![b'x'; if form == 0 { size as usize } else { 5 }];
+        let block: &[u8] = match form {
+            1 if streams.has_inserted => b"\x88\xbe",
+            2 => b"\x8d",
+            3 => b"\x08\x03503",
+            _ => {
+                streams.has_inserted = true;
+                b"\x88\x40\x01a\x01b"
+            }
+        };
+        let mut out = frame_of(kind::PING, 0, 0, b"12345678");
+        if form == 4 {
+            out.extend(frame_of(kind::HEADERS, 4, stream, b"\x08\x03103"));
+            out.extend(frame_of(kind::HEADERS, 0, stream, &block[..1]));
+            out.extend(frame_of(kind::CONTINUATION, 4, stream, &block[1..]));
+        } else {
+            out.extend(frame_of(kind::HEADERS, 4, stream, block));
+        }
+        for piece in body.chunks(9_000) {
+            out.extend(frame_of(kind::DATA, 0, stream, piece));
+        }
+        out.extend(frame_of(kind::DATA, flag::END_STREAM, stream, b""));
+        self.send_frames(connection, generation, out);
+        let time = self.now + Nanos(self.below(20_000));
+        self.at(time, Happening::Answers { connection, generation });
+    }
+
+    fn send_frames(&mut self, connection: u32, generation: u32, frames: Vec<u8>) {
+        let now = self.now;
+        let (from, to) = self.climate.stall;
+        let simulated = self.current(connection, generation);
+        if simulated.is_silent || frames.is_empty() {
+            return;
+        }
+        let mut time = simulated.busy_until.max(now);
+        if (from..to).contains(&time) {
+            time = to;
+        }
+        self.deliver(connection, generation, time, frames, None);
+    }
+
+    fn end_streams(&mut self, connection: u32, generation: u32, end: End) {
+        let simulated = self.current(connection, generation);
+        if !std::mem::replace(&mut simulated.is_silent, true) {
+            let time = simulated.busy_until.max(self.now);
+            self.deliver(connection, generation, time, Vec::new(), Some(end));
+        }
+    }
+}
