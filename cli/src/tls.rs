@@ -167,7 +167,7 @@ mod tests {
 
     fn refused(args: &TlsArgs) -> String {
         let url = Url::parse("https://example.com/").unwrap();
-        plan(args, &url).unwrap_err().to_string()
+        plan(args, &url, false).unwrap_err().to_string()
     }
 
     fn file(text: &str) -> tempfile::NamedTempFile {
@@ -197,15 +197,15 @@ mod tests {
     fn options_of_tls_need_tls() {
         let url = Url::parse("http://example.com/").unwrap();
         let args = TlsArgs { insecure: true, ..TlsArgs::default() };
-        assert!(plan(&args, &url).unwrap_err().to_string().contains("https://"));
-        assert_eq!(plan(&TlsArgs::default(), &url).unwrap(), None);
+        assert!(plan(&args, &url, false).unwrap_err().to_string().contains("https://"));
+        assert_eq!(plan(&TlsArgs::default(), &url, false).unwrap(), None);
     }
 
     #[test]
     fn the_name_asked_for_is_the_url_s_host() {
         let named = |text: &str| {
             let args = TlsArgs { insecure: true, ..TlsArgs::default() };
-            let plan = plan(&args, &Url::parse(text).unwrap()).unwrap().unwrap();
+            let plan = plan(&args, &Url::parse(text).unwrap(), false).unwrap().unwrap();
             (plan.server_name, plan.trust)
         };
         assert_eq!(named("https://Example.com./").0, "example.com");

@@ -194,7 +194,7 @@ impl ChaosRun {
         let objectives: Vec<_> =
             objectives.flat_map(|objective| objective.compare(injections, name_of)).collect();
         let faults = reports.iter().zip(&times).map(|(report, times)| self.figures(report, times));
-        let held = objectives.iter().map(SloHeld::of).collect();
+        let held = objectives.iter().map(SloHeld::from).collect();
         let figures = ChaosFigures::of(analysis.as_ref(), self.plan.good, faults.collect(), held);
         let reasons = reasons(analysis.as_ref(), &figures);
         ChaosResult { figures, objectives, reasons }

@@ -12,7 +12,7 @@ use super::copied_stack::CopiedStack;
 use super::image::Image;
 use super::python_code::{PythonCode, PythonLayout, PythonStrings, WordTarget, executed};
 use super::symbol_values::symbols;
-use crate::stack::{NameId, StackTable};
+use crate::stack::NameId;
 
 /// A program that contains CPython; addresses are those of its file.
 #[derive(Clone, Copy, Debug)]
