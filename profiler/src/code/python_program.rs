@@ -12,7 +12,7 @@ use super::copied_stack::CopiedStack;
 use super::image::Image;
 use super::python_code::{PythonCode, PythonLayout, PythonStrings, WordTarget, executed};
 use super::symbol_values::symbols;
-use crate::stack::{NameId, StackTable};
+use crate::stack::NameId;
 
 /// A program that contains CPython; addresses are those of its file.
 #[derive(Clone, Copy, Debug)]
@@ -200,6 +200,7 @@ const PACKAGES_MAX: usize = 16;
 mod tests {
     use super::super::python_code::tests::{BASE, CODE, LAYOUT, memory, reader};
     use super::*;
+    use crate::stack::StackTable;
 
     /// The position of an object's name in it.
     const NAME: usize = CODE + 128;
