@@ -250,8 +250,8 @@ fn after_classes(points: &[HeapPoint]) -> usize {
     points.iter().position(is_warm).unwrap_or(0)
 }
 
-/// A full collection whose result is awaited. A JVM counts one when it begins, and writes what is in
-/// use shortly after it has noted the end.
+/// A full collection whose result is awaited. A JVM counts one when it begins, and writes what is
+/// in use shortly after it has noted the end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum FullCollection {
     /// Its end was not seen.
