@@ -2,8 +2,8 @@
 //!
 //! `address_spaces` tracks mappings, `module` keeps the files, `image` reads them, `code_lookup`
 //! joins the two, `unwind` unwinds stacks with the help of `callers` and `copied_stack`, `names`
-//! names their frames (`jit`, `kallsyms`, `gopclntab`, `v8`, `hotspot`, `python_code` and others read
-//! the formats). Recording, and which processes belong to the target, are decided elsewhere.
+//! names their frames (`jit`, `kallsyms`, `gopclntab`, `v8`, `hotspot`, `python_code` and others
+//! read the formats). Recording, and which processes belong to the target, are decided elsewhere.
 
 mod address_spaces;
 #[cfg(test)]
