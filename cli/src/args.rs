@@ -28,7 +28,7 @@ mod view;
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ErrorKind};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use uringbench_core::plan;
 use uringbench_core::rate::Rate;
 use uringbench_core::time::Nanos;
@@ -71,7 +71,12 @@ pub(crate) fn parse<I>(words: I) -> Result<Typed, Failure>
 where
     I: IntoIterator<Item: Into<OsString> + Clone>,
 {
-    match Arguments::try_parse_from(words) {
+    let mut command = Arguments::command();
+    let parsed = command.try_get_matches_from_mut(words).and_then(|matches| {
+        profiling::check_read(&mut command, &matches)?;
+        Arguments::from_arg_matches(&matches)
+    });
+    match parsed {
         Ok(arguments) => {
             Ok(Typed::Command(arguments.command.unwrap_or(Command::Run(arguments.run))))
         }
@@ -517,7 +522,6 @@ impl From<Wait> for plan::WaitMode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     fn run(line: &str) -> RunArgs {
         let words = std::iter::once("uringbench").chain(line.split(' '));

@@ -104,7 +104,7 @@ pub struct HeapFigures {
     pub collections: usize,
     /// The collections that are missing, if it is inconclusive.
     pub needs_collections: Option<usize>,
-    /// Growth of what collections leave, per request, 95 %; `null` with fewer than 3 of them.
+    /// Growth of what collections leave, per request, 95 %; `null` below 3, or without requests.
     pub bytes_per_request: Option<Interval95>,
     /// What the first of them left, in bytes.
     pub live_first_bytes: Option<f64>,

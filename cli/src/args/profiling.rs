@@ -4,7 +4,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
 use uringbench_core::time::Nanos;
 
 use super::RunArgs;
@@ -126,6 +128,59 @@ pub(crate) struct SoakArgs {
     pub(crate) dose: bool,
 
     /// Give the verdict on the soak stored in this folder, also on one that was killed
-    #[arg(long, value_name = "DIR", help_heading = "Soak", conflicts_with_all = ["url", "dose"])]
+    ///
+    /// Only --json can be given as well.
+    #[arg(long, value_name = "DIR", help_heading = "Soak")]
     pub(crate) read: Option<PathBuf>,
+}
+
+/// Refuses what has no effect beside `soak --read`: all but the form of the output.
+pub(super) fn check_read(
+    command: &mut clap::Command,
+    matches: &ArgMatches,
+) -> Result<(), clap::Error> {
+    let Some(("soak", soak)) = matches.subcommand() else { return Ok(()) };
+    let is_typed = |id: &str| soak.value_source(id) == Some(ValueSource::CommandLine);
+    if !is_typed("read") {
+        return Ok(());
+    }
+    let others = command.find_subcommand("soak").into_iter().flat_map(clap::Command::get_arguments);
+    let other = others
+        .filter(|other| !["read", "json", "help"].contains(&other.get_id().as_str()))
+        .find(|other| is_typed(other.get_id().as_str()))
+        .map(ToString::to_string);
+    let Some(other) = other else { return Ok(()) };
+    let why = format!(
+        "the argument '{other}' has no effect with '--read <DIR>', which loads nothing: leave out \
+         one of the two"
+    );
+    Err(command.error(ErrorKind::ArgumentConflict, why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Command, Typed, parse};
+
+    #[test]
+    fn a_stored_soak_is_read_with_no_option_but_json() {
+        let parse = |line: &str| parse(line.split(' '));
+        for line in ["uringbench soak --read out", "uringbench soak --json --read out"] {
+            assert!(matches!(parse(line), Ok(Typed::Command(Command::Soak(_)))), "{line}");
+        }
+        for (option, named) in [
+            ("http://h/", "URL"),
+            ("--dose", "--dose"),
+            ("-q", "--quiet"),
+            ("-o new", "--out"),
+            ("-d 5s", "--duration"),
+            ("--profile 7", "--profile"),
+            ("--tag x", "--tag"),
+        ] {
+            let why = parse(&format!("uringbench soak --read out {option}")).expect_err(option);
+            let why = why.to_string();
+            assert!(why.contains(named) && why.contains("'--read <DIR>'"), "{why}");
+            assert!(!why.contains('\n'), "{why}");
+        }
+        assert!(parse("uringbench soak -q http://h/ --profile 7").is_ok());
+    }
 }

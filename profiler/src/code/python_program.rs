@@ -200,6 +200,7 @@ const PACKAGES_MAX: usize = 16;
 mod tests {
     use super::super::python_code::tests::{BASE, CODE, LAYOUT, memory, reader};
     use super::*;
+    use crate::stack::StackTable;
 
     /// The position of an object's name in it.
     const NAME: usize = CODE + 128;

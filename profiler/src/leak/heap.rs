@@ -13,7 +13,7 @@ use uringbench_core::statistics::{Estimate, median};
 use uringbench_core::summary::plural;
 
 use super::wording::{longer, three_digits};
-use super::{LeakVerdict, Rules};
+use super::{Axis, LeakVerdict, Rules};
 
 /// Full collections after the warm-up for LEAK, and for NO LEAK.
 const FULL_FOR_LEAK: usize = 5;
@@ -100,8 +100,10 @@ pub struct HeapCounters {
     pub collector: GarbageCollector,
     /// Collections of the young generation.
     pub young: u64,
-    /// Full collections.
+    /// Full collections, each from its beginning on.
     pub full: u64,
+    /// Whether the last of them has not ended.
+    pub is_collecting: bool,
     /// Pauses of concurrent cycles.
     pub cycles: u64,
     /// Used part of the old generation after the last collection.
@@ -143,8 +145,12 @@ pub struct HeapPoint {
 /// The verdict on one heap.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeapResult {
-    /// The verdict; `NoLeak` is in bytes per request (without requests, per hour).
+    /// The verdict, in units of the axis.
     pub verdict: LeakVerdict,
+    /// Requests, or hours if there were none.
+    pub axis: Axis,
+    /// The mean rate while it was read, requests per second; `None` without requests.
+    pub rate: Option<f64>,
     /// Its collector.
     pub collector: GarbageCollector,
     /// Full collections (or whole cycles) after the warm-up.
@@ -189,6 +195,8 @@ pub fn judge_heap(points: &[HeapPoint], rules: &Rules) -> Option<HeapResult> {
     let live = lives.first().zip(lives.last()).map(|(first, last)| (first.bytes, last.bytes));
     let result = |verdict, needs_collections, reason| HeapResult {
         verdict,
+        axis: if is_by_requests { Axis::Requests } else { Axis::Hours },
+        rate: is_by_requests.then_some(per_hour / 3_600.0),
         collector: last.counters.collector,
         collections: lives.len(),
         needs_collections,
@@ -196,6 +204,13 @@ pub fn judge_heap(points: &[HeapPoint], rules: &Rules) -> Option<HeapResult> {
         live,
         reason,
     };
+    if last.counters.collector == GarbageCollector::Other {
+        let reason = "what the counters of this JVM's collector mean is not known: run it with \
+                      -XX:+UseSerialGC, -XX:+UseParallelGC or -XX:+UseG1GC";
+        let verdict = LeakVerdict::Inconclusive { needs_minutes: f64::INFINITY };
+        let open = result(verdict, 0, reason.to_owned());
+        return Some(HeapResult { collections: 0, growth: None, live: None, ..open });
+    }
     if let (Some(growth), Some((before, after))) = (growth, live) {
         let (before, after) = (mib(before), mib(after));
         let count = lives.len();
@@ -235,6 +250,17 @@ fn after_classes(points: &[HeapPoint]) -> usize {
     points.iter().position(is_warm).unwrap_or(0)
 }
 
+/// A full collection whose result is awaited. A JVM counts one when it begins, and writes what is
+/// in use shortly after it has noted the end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum FullCollection {
+    /// Its end was not seen.
+    Running,
+    /// The reading before saw its end, and this in use: perhaps still what was before it, which is
+    /// more.
+    Ended(Live),
+}
+
 /// What each full collection left, and the least after each concurrent cycle until the next: the
 /// old generation is emptied bit by bit after one.
 fn live_sets(points: &[HeapPoint]) -> Vec<Live> {
@@ -249,6 +275,7 @@ fn live_sets(points: &[HeapPoint]) -> Vec<Live> {
     };
     let mut lives = Vec::new();
     let mut open: Option<Live> = None;
+    let mut full: Option<FullCollection> = None;
     for pair in points.windows(2) {
         let (before, now) = (&pair[0], &pair[1]);
         let is_full = now.counters.full > before.counters.full;
@@ -256,8 +283,16 @@ fn live_sets(points: &[HeapPoint]) -> Vec<Live> {
         if is_full || is_cycle {
             lives.extend(open.take());
         }
-        if is_full {
-            lives.push(live(now));
+        let is_over = !now.counters.is_collecting;
+        if let Some(FullCollection::Ended(seen)) = full
+            && is_over
+        {
+            lives.push(if seen.bytes < now.counters.old_used as f64 { seen } else { live(now) });
+            full = None;
+        }
+        if is_full || full.is_some() {
+            let ended = is_over.then(|| FullCollection::Ended(live(now)));
+            full = Some(ended.unwrap_or(FullCollection::Running));
         } else if is_cycle {
             open = Some(live(now));
         } else if let Some(least) = open.as_mut().filter(|least| live(now).bytes < least.bytes) {

@@ -111,6 +111,9 @@ impl<'a> PerfData<'a> {
 struct Found {
     young: Option<u64>,
     full: Option<u64>,
+    /// When the last full collection began and ended, on the JVM's clock.
+    full_began: Option<u64>,
+    full_ended: Option<u64>,
     cycles: Option<u64>,
     old_used: Option<u64>,
     old_max: Option<u64>,
@@ -134,6 +137,8 @@ impl Found {
         match name {
             b"sun.gc.collector.0.invocations" => self.young = number,
             b"sun.gc.collector.1.invocations" => self.full = number,
+            b"sun.gc.collector.1.lastEntryTime" => self.full_began = number,
+            b"sun.gc.collector.1.lastExitTime" => self.full_ended = number,
             b"sun.gc.collector.2.invocations" => self.cycles = number,
             b"sun.gc.generation.1.space.0.used" => self.old_used = number,
             b"sun.gc.generation.1.space.0.maxCapacity" => self.old_max = number,
@@ -163,6 +168,7 @@ impl Found {
             collector,
             young: self.young.unwrap_or(0),
             full: self.full.unwrap_or(0),
+            is_collecting: self.full_began > self.full_ended,
             cycles: self.cycles.unwrap_or(0),
             old_used: self.old_used?,
             old_max: self.old_max?,

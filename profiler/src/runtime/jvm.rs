@@ -9,37 +9,39 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 use rustix::fs::OFlags;
-use uringbench_core::time::{Nanos, Timestamp};
 
 use super::hsperfdata::{BYTES_MAX, heap_counters};
 use crate::code::own_pid;
 use crate::leak::heap::HeapReading;
 use crate::page_faults::PageMap;
 
-/// Time between two counts of resident pages, and how many times as long as it took: the kernel
-/// reads an entry for each page.
-const RESIDENT_PERIOD: Nanos = Nanos::from_secs(2);
-const RESIDENT_SHARE: u64 = 200;
 /// A larger heap is not counted: its page map is 16 MiB.
 const HEAP_MAX: u64 = 8 << 30;
+
+/// What the names of OpenJ9's libraries begin with.
+const OPENJ9: &[u8] = b"/libj9vm";
 
 /// Why the heap of a JVM cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JvmError {
     /// It keeps no file.
     #[error(
-        "JVM {0} keeps no file of its counters: run it without -XX:-UsePerfData and \
-         -XX:+PerfDisableSharedMem to judge its heap"
+        "a JVM keeps no file of its heap's counters: run it without -XX:-UsePerfData and \
+         -XX:+PerfDisableSharedMem"
     )]
-    NoFile(u32),
-    /// It may not be read.
-    #[error("the counters of JVM {pid} cannot be read ({why}): run as its user or as root")]
-    Unreadable {
-        /// Its PID.
-        pid: u32,
-        /// The system's reason.
-        why: String,
-    },
+    NoFile,
+    /// It is not HotSpot.
+    #[error("OpenJ9 has no file of its heap's counters: run the service on a HotSpot JVM")]
+    OpenJ9,
+    /// The file may not be read.
+    #[error("the counters of a JVM's heap cannot be read ({0}): run as its user or as root")]
+    Unreadable(String),
+    /// The file has no counters, or no longer.
+    #[error(
+        "the file of a JVM's counters has none of its heap: look whether something truncates files \
+         in its /tmp/hsperfdata_USER"
+    )]
+    NoCounters,
 }
 
 /// The heap of one JVM.
@@ -50,8 +52,6 @@ pub struct JvmHeap {
     file: File,
     bytes: Vec<u8>,
     range: Option<Range<u64>>,
-    /// When resident pages may be counted again.
-    resident_due: Timestamp,
 }
 
 impl JvmHeap {
@@ -61,7 +61,7 @@ impl JvmHeap {
     /// It keeps none, or they may not be read.
     pub fn open(pid: u32, start: u64) -> Result<Self, JvmError> {
         let file = open_counters(pid)?;
-        Ok(Self { pid, start, file, bytes: Vec::new(), range: None, resident_due: Timestamp(0) })
+        Ok(Self { pid, start, file, bytes: Vec::new(), range: None })
     }
 
     /// The process and its start.
@@ -69,42 +69,32 @@ impl JvmHeap {
         (self.pid, self.start)
     }
 
-    /// Reads the counters, and every few seconds the resident pages. `None` if the file no longer
-    /// has them.
-    pub fn read(&mut self, now: Timestamp) -> Option<HeapReading> {
+    /// Reads the counters, without the resident pages. `None` if the file no longer has them.
+    pub fn read(&mut self) -> Option<HeapReading> {
         let length = usize::try_from(self.file.metadata().ok()?.len()).ok()?.min(BYTES_MAX);
         self.bytes.resize(length, 0);
         let read = self.file.read_at(&mut self.bytes, 0).ok()?;
         let counters = heap_counters(&self.bytes[..read])?;
-        let resident = if now >= self.resident_due {
-            let range = match self.range.clone() {
-                Some(range) => Some(range),
-                None => {
-                    let maps = fs::read_to_string(format!("/proc/{}/maps", self.pid)).ok();
-                    maps.and_then(|maps| heap_range(&maps, counters.reserved))
-                }
-            };
-            self.range.clone_from(&range);
-            range.and_then(|range| self.resident(now, range))
-        } else {
-            None
-        };
-        Some(HeapReading { pid: self.pid, start: self.start, counters, resident })
+        Some(HeapReading { pid: self.pid, start: self.start, counters, resident: None })
     }
 
-    fn resident(&mut self, now: Timestamp, range: Range<u64>) -> Option<u64> {
-        let begun = std::time::Instant::now();
-        let bytes = PageMap::open(self.pid).ok()?.private_bytes(range);
-        let took = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let pause = took.saturating_mul(RESIDENT_SHARE).max(RESIDENT_PERIOD.0);
-        // Just before a tick, so that it is the next one.
-        self.resident_due = now + Nanos(pause - RESIDENT_PERIOD.0 / 20);
-        Some(bytes)
+    /// Counts the private bytes, resident or swapped, of a heap that may grow to `reserved`. `None`
+    /// if it is too large or cannot be found, or the page map may not be read.
+    pub fn resident(&mut self, reserved: u64) -> Option<u64> {
+        if reserved == 0 || reserved > HEAP_MAX {
+            return None;
+        }
+        if self.range.is_none() {
+            let maps = fs::read_to_string(format!("/proc/{}/maps", self.pid)).ok()?;
+            self.range = heap_range(&maps, reserved);
+        }
+        let range = self.range.clone()?;
+        Some(PageMap::open(self.pid).ok()?.private_bytes(range))
     }
 }
 
 fn open_counters(pid: u32) -> Result<File, JvmError> {
-    let unreadable = |why: io::Error| JvmError::Unreadable { pid, why: why.to_string() };
+    let unreadable = |why: io::Error| JvmError::Unreadable(why.to_string());
     let status = fs::read_to_string(format!("/proc/{pid}/status")).map_err(unreadable)?;
     let inner = own_pid(&status).unwrap_or(pid);
     let folders = fs::read_dir(format!("/proc/{pid}/root/tmp")).map_err(unreadable)?;
@@ -124,7 +114,16 @@ fn open_counters(pid: u32) -> Result<File, JvmError> {
             Ok(_) | Err(_) => {}
         }
     }
-    Err(refused.map_or(JvmError::NoFile(pid), unreadable))
+    Err(match refused {
+        Some(why) => unreadable(why),
+        None if is_openj9(pid) => JvmError::OpenJ9,
+        None => JvmError::NoFile,
+    })
+}
+
+fn is_openj9(pid: u32) -> bool {
+    let maps = fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
+    maps.windows(OPENJ9.len()).any(|part| part == OPENJ9)
 }
 
 /// The address range of a heap of so many bytes: a run of adjoining mappings that begins and ends
@@ -133,26 +132,25 @@ fn open_counters(pid: u32) -> Result<File, JvmError> {
 fn heap_range(maps: &str, reserved: u64) -> Option<Range<u64>> {
     /// What 32 bits reach, in units of 8 bytes.
     const REACHED: u64 = 32 << 30;
-    if reserved == 0 || reserved > HEAP_MAX {
-        return None;
-    }
     let range = |line: &str| {
         let (start, end) = line.split_once(' ')?.0.split_once('-')?;
         Some(u64::from_str_radix(start, 16).ok()?..u64::from_str_radix(end, 16).ok()?)
     };
     let mappings: Vec<Range<u64>> = maps.lines().filter_map(range).collect();
     let mut found = Vec::new();
-    for (at, first) in mappings.iter().enumerate() {
-        let Some(end) = first.start.checked_add(reserved) else { continue };
-        let mut reached = first.start;
-        for mapping in &mappings[at..] {
-            if mapping.start != reached || mapping.end > end {
-                break;
-            }
-            reached = mapping.end;
+    // The run that ends with the last mapping seen begins with the mapping `first`.
+    let mut first = 0;
+    for (last, mapping) in mappings.iter().enumerate() {
+        let is_adjoining = last > 0 && mappings[last - 1].end == mapping.start;
+        if !is_adjoining {
+            first = last;
         }
-        if reached == end {
-            found.push(first.start..end);
+        let length = |first: usize| mapping.end.saturating_sub(mappings[first].start);
+        while first < last && length(first) > reserved {
+            first += 1;
+        }
+        if length(first) == reserved {
+            found.push(mappings[first].start..mapping.end);
         }
     }
     if found.iter().any(|range| range.end <= REACHED) {
@@ -188,8 +186,23 @@ ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0    [vsyscall]
     }
 
     #[test]
+    fn every_run_of_that_length_is_found_once() {
+        let maps = "\
+100001000-100002000 x
+100002000-100003000 x
+100003000-100004000 x
+100004000-100005000 x
+200000000-200005000 x
+200005000-200006000 x
+";
+        assert_eq!(heap_range(maps, 0x4000), Some(0x1_0000_1000..0x1_0000_5000));
+        assert_eq!(heap_range(maps, 0x6000), Some(0x2_0000_0000..0x2_0000_6000));
+        assert_eq!(heap_range(maps, 0x2000), None, "there are three");
+    }
+
+    #[test]
     fn a_process_without_counters_is_named_with_the_fix() {
         let own = std::process::id();
-        assert_eq!(JvmHeap::open(own, 0).err(), Some(JvmError::NoFile(own)));
+        assert_eq!(JvmHeap::open(own, 0).err(), Some(JvmError::NoFile));
     }
 }

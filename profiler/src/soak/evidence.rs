@@ -45,7 +45,7 @@ impl SoakEvidence {
         let heaps = self.heaps(&rules);
         let beside = self.beside_heaps(&rules);
         if let Some(growth) = growth.as_mut().filter(|_| !heaps.is_empty()) {
-            growth.result = joined(&growth.result, &heaps, beside.as_ref());
+            growth.result = joined(growth, &heaps, beside.as_ref());
         }
         let memory = growth.as_ref().map(|growth| growth.result.clone());
         let fds = course.series(readings, |reading| Some(reading.target.fds? as f64));
@@ -96,25 +96,24 @@ impl SoakEvidence {
     /// read.
     fn beside_heaps(&self, rules: &Rules) -> Option<LeakResult> {
         let beside = |reading: &Reading| {
-            let resident: Option<u64> = reading.heaps.iter().map(|heap| heap.resident).sum();
-            let resident = resident.filter(|_| !reading.heaps.is_empty())?;
+            // The heap of a JVM that is not read would pass for memory beside the others.
+            if reading.heaps.is_empty() || reading.unread_heaps > 0 {
+                return None;
+            }
+            let of_each = reading.heaps.iter().map(|heap| heap.resident);
+            let resident = of_each.reduce(|sum, own| Some(sum?.saturating_add(own?)))??;
             Some(kept(reading).saturating_sub(resident) as f64)
         };
         let series = self.course.series(&self.readings, beside);
-        let is_unread = self.readings.iter().any(|reading| reading.unread_heaps > 0);
-        let is_beside = |runtime: &&Runtime| **runtime != Runtime::Jvm || is_unread;
-        let others = self.runtimes.iter().filter(is_beside);
+        let others = self.runtimes.iter().filter(|runtime| **runtime != Runtime::Jvm);
         let heap = others.map(|runtime| runtime.heap()).max().unwrap_or(Heap::Beside);
         verdict(&series, &Rules { heap: heap.max(Heap::Beside), ..*rules })
     }
 }
 
 /// The verdict on memory whose heaps have verdicts of their own.
-fn joined(
-    all: &LeakResult,
-    heaps: &[(u32, HeapResult)],
-    beside: Option<&LeakResult>,
-) -> LeakResult {
+fn joined(growth: &Memory, heaps: &[(u32, HeapResult)], beside: Option<&LeakResult>) -> LeakResult {
+    let all = &growth.result;
     let is_leak = |verdict: LeakVerdict| verdict == LeakVerdict::Leak;
     if let Some((_, heap)) = heaps.iter().find(|(_, heap)| is_leak(heap.verdict)) {
         return of_heap(all, heap);
@@ -126,25 +125,29 @@ fn joined(
     if let Some((_, heap)) = heaps.iter().find(|(_, heap)| is_open(heap.verdict)) {
         return of_heap(all, heap);
     }
-    let in_heaps: f64 = heaps
-        .iter()
-        .map(|(_, heap)| match heap.verdict {
-            LeakVerdict::NoLeak { below } => below,
-            LeakVerdict::Leak | LeakVerdict::Inconclusive { .. } => 0.0,
-        })
-        .sum();
-    let Some(rest) = beside else {
-        return LeakResult {
-            verdict: LeakVerdict::Inconclusive { needs_minutes: f64::INFINITY },
-            reason:
-                "the heap does not leak, but the memory beside it could not be read apart: that \
-                     needs root or CAP_SYS_PTRACE, and a heap up to 8 GiB that ZGC does not manage"
-                    .to_owned(),
-            ..all.clone()
-        };
+    let open = |reason: String| LeakResult {
+        verdict: LeakVerdict::Inconclusive { needs_minutes: f64::INFINITY },
+        reason,
+        ..all.clone()
     };
-    match rest.verdict {
-        LeakVerdict::NoLeak { below } if rest.axis == all.axis => {
+    let Some(rest) = beside else {
+        return open(
+            "the heap does not leak, but the memory beside it could not be read apart: that needs \
+             root or CAP_SYS_PTRACE, the heaps of all JVMs of the target, and heaps up to 8 GiB \
+             that ZGC does not manage"
+                .to_owned(),
+        );
+    };
+    let in_heaps = heaps.iter().map(|(_, heap)| below_on(heap, rest)).sum::<Option<f64>>();
+    match (rest.verdict, in_heaps) {
+        // Each end frees what its process kept: the sum is flat, and the lives are not separate
+        // from the heaps.
+        (LeakVerdict::NoLeak { .. }, _) if growth.replaced > 0 => open(format!(
+            "neither the heaps that were read nor the memory beside them grow, but processes that \
+             ended under load ({}) may have leaked: keep all alive for the run",
+            growth.replaced
+        )),
+        (LeakVerdict::NoLeak { below }, Some(in_heaps)) => {
             let below = below + in_heaps;
             let reason =
                 format!("neither the heap nor the memory beside it grows: {}", rest.reason);
@@ -154,19 +157,37 @@ fn joined(
     }
 }
 
-/// The verdict on a heap as that on all memory.
+/// What a heap rules out in bytes on the axis of `rest`; `None` if it rules nothing out.
+fn below_on(heap: &HeapResult, rest: &LeakResult) -> Option<f64> {
+    let LeakVerdict::NoLeak { below } = heap.verdict else { return None };
+    Some(below * factor(heap.axis, rest.axis, heap.rate.or(rest.rate))?)
+}
+
+/// What a slope on one axis is multiplied with on another, at a rate per second.
+fn factor(from: Axis, to: Axis, rate: Option<f64>) -> Option<f64> {
+    match (from, to) {
+        (Axis::Requests, Axis::Requests) | (Axis::Hours, Axis::Hours) => Some(1.0),
+        (Axis::Requests, Axis::Hours) => Some(rate? * 3_600.0),
+        (Axis::Hours, Axis::Requests) => Some(1.0 / (rate? * 3_600.0)),
+    }
+}
+
+/// The verdict on a heap as that on all memory: on the heap's axis where it has figures.
 fn of_heap(all: &LeakResult, heap: &HeapResult) -> LeakResult {
-    let per_hour = all.rate.map_or(1.0, |rate| rate * 3_600.0);
-    let slope = heap.growth.or(all.per_request).unwrap_or(all.per_hour);
-    let is_by_requests = all.axis == Axis::Requests;
+    let rate = heap.rate.or(all.rate);
     let shape = if heap.verdict == LeakVerdict::Leak { Shape::Linear } else { all.shape };
+    let result =
+        LeakResult { verdict: heap.verdict, shape, reason: heap.reason.clone(), ..all.clone() };
+    let converted = factor(all.axis, heap.axis, rate).zip(factor(heap.axis, Axis::Hours, rate));
+    let (Some(growth), Some((of_all, per_hour))) = (heap.growth, converted) else { return result };
     LeakResult {
-        verdict: heap.verdict,
-        per_request: if is_by_requests { Some(slope) } else { all.per_request },
-        per_hour: slope.map(|value| value * per_hour),
-        shape,
-        reason: heap.reason.clone(),
-        ..all.clone()
+        axis: heap.axis,
+        rate: heap.rate,
+        per_request: Some(growth).filter(|_| heap.axis == Axis::Requests),
+        per_hour: growth.map(|value| value * per_hour),
+        smallest_detectable: all.smallest_detectable * of_all,
+        floor: all.floor * of_all,
+        ..result
     }
 }
 
@@ -200,7 +221,7 @@ impl RequestCourse {
         };
         let Some(&(to, sum)) = self.steps.get(after) else { return before };
         let share = time.since(from).as_secs_f64() / to.since(from).as_secs_f64().max(1e-9);
-        before + ((sum - before) as f64 * share.min(1.0)) as u64
+        before.saturating_add(((sum - before) as f64 * share.min(1.0)) as u64)
     }
 
     /// The readings under load of a target that lives.
@@ -256,7 +277,8 @@ impl RequestCourse {
 
 /// All memory that the verdict includes.
 const fn kept(reading: &Reading) -> u64 {
-    reading.target.rss_anon + reading.target.rss_shmem + reading.target.swap
+    let target = &reading.target;
+    target.rss_anon.saturating_add(target.rss_shmem).saturating_add(target.swap)
 }
 
 /// Growth of memory that the target's control group is charged for outside of its processes.
@@ -296,7 +318,10 @@ fn verdict(series: &ResourceSeries, rules: &Rules) -> Option<LeakResult> {
 pub(super) fn grown(readings: &[Reading], from: Timestamp, to: Timestamp) -> Option<i64> {
     let at = |time: Timestamp| {
         let before = readings.iter().rev().find(|reading| reading.time <= time);
-        before.or_else(|| readings.first()).map(|reading| kept(reading) as i64)
+        before.or_else(|| readings.first()).map(|reading| {
+            // A broken file may hold any number.
+            i64::try_from(kept(reading)).unwrap_or(i64::MAX)
+        })
     };
     Some(at(to)? - at(from)?)
 }
@@ -360,8 +385,8 @@ fn heap_figures(pid: u32, heap: &HeapResult) -> HeapFigures {
         collector: heap.collector.name().to_owned(),
         verdict: verdict_key(heap.verdict).to_owned(),
         collections: heap.collections,
-        needs_collections: needs.then_some(heap.needs_collections),
-        bytes_per_request: heap.growth.map(Into::into),
+        needs_collections: Some(heap.needs_collections).filter(|count| needs && *count > 0),
+        bytes_per_request: heap.growth.filter(|_| heap.axis == Axis::Requests).map(Into::into),
         live_first_bytes: heap.live.map(|(first, _)| first),
         live_last_bytes: heap.live.map(|(_, last)| last),
         reason: heap.reason.clone(),
@@ -439,3 +464,6 @@ fn add_end_of_target(soak: &mut SoakFigures, ended_s: f64, planned_s: f64) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

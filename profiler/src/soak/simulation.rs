@@ -134,6 +134,7 @@ impl SimulatedHeap {
             collector,
             young: 0,
             full: 0,
+            is_collecting: false,
             cycles: 0,
             old_used: 0,
             old_max: (most * 2.0 / 3.0) as u64,

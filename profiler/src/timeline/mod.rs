@@ -5,6 +5,7 @@
 //! one `reading`. `series` converts counters to rates and joins the load;
 //! `uringbench_document::timeline` defines the stored columns.
 
+mod heaps;
 pub mod host;
 pub mod membership;
 pub mod reading;

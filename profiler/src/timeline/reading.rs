@@ -21,7 +21,7 @@ pub struct Reading {
     pub host: HostReading,
     /// The heaps of runtimes that report them, if memory is followed.
     pub heaps: Vec<HeapReading>,
-    /// Heaps of such runtimes that could not be read.
+    /// Heaps of such runtimes that could not be read, and processes that may have one.
     pub unread_heaps: u64,
 }
 

@@ -3,7 +3,7 @@
 //! Ticks are absolute times, so that they do not drift; a tick that is missed is skipped, and
 //! reported.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,21 +14,16 @@ use rustix::time::{ClockId, clock_gettime};
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_machine::cgroup::MemoryFiles;
 
+use super::heaps::{Heaps, LOOKS_MAX, REVIEW_PERIOD};
 use super::host::Host;
 use super::membership::Membership;
-use super::reading::{ProcessMemory, Reading};
+use super::reading::Reading;
 use super::tree::{ProcessReader, THREADS_MAX};
-use crate::leak::heap::HeapReading;
 use crate::runtime::Runtime;
-use crate::runtime::jvm::JvmHeap;
 use crate::selector::{Found, Selector};
 
 /// The largest number of ticks per second: more would disturb the target.
 pub const HZ_MAX: u32 = 100;
-/// Time between two checks of the runtimes: a program may be started by a script, or later.
-const RUNTIMES_PERIOD: Nanos = Nanos::from_secs(20);
-/// The largest number of processes checked, at about 100 µs each.
-const RUNTIMES_MAX: usize = 8;
 
 /// What a sampler reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +57,7 @@ struct Shared {
     readings: Mutex<Vec<Reading>>,
     runtimes: Mutex<BTreeSet<Runtime>>,
     /// Why heaps are not read.
-    heapless: Mutex<BTreeSet<String>>,
+    heapless: Mutex<Vec<String>>,
     control: Mutex<Control>,
     changed: Condvar,
     is_measuring: AtomicBool,
@@ -155,15 +150,20 @@ struct Readers {
 impl Readers {
     fn read(&mut self, due: Timestamp, is_measuring: bool) -> Reading {
         let time = now();
-        Reading {
+        let mut reading = Reading {
             time,
             late: time.since(due),
             target: self.tree.read(time, is_measuring),
             cgroup: self.cgroup.as_ref().map(MemoryFiles::read),
             host: self.host.read(),
-            heaps: self.heaps.as_mut().map(|heaps| heaps.read(time)).unwrap_or_default(),
-            unread_heaps: self.heaps.as_ref().map_or(0, |heaps| heaps.refused.len() as u64),
+            ..Reading::default()
+        };
+        if let Some(heaps) = &mut self.heaps {
+            heaps.follow(time, &reading.target);
+            reading.heaps = heaps.read(time);
+            reading.unread_heaps = heaps.unread();
         }
+        reading
     }
 }
 
@@ -174,15 +174,14 @@ fn run(shared: &Shared, mut readers: Readers, period: Nanos) {
         let is_measuring = shared.is_measuring.load(Ordering::Relaxed);
         let reading = readers.read(due, is_measuring);
         let read = reading.time;
-        let is_due = looked.is_none_or(|looked| read.since(looked) >= RUNTIMES_PERIOD);
-        if is_due && !reading.target.each.is_empty() {
+        let is_due = looked.is_none_or(|looked| read.since(looked) >= REVIEW_PERIOD);
+        if let Some(heaps) = readers.heaps.as_ref().filter(|_| !reading.target.each.is_empty()) {
+            lock(&shared.runtimes).extend(heaps.runtimes());
+            // The notes of the last reading in which the target lived stay.
+            *lock(&shared.heapless) = heaps.notes();
+        } else if is_due && !reading.target.each.is_empty() {
             looked = Some(read);
-            let found = runtimes(&reading);
-            lock(&shared.runtimes).extend(found.iter().map(|(_, runtime)| *runtime));
-            if let Some(heaps) = &mut readers.heaps {
-                heaps.follow(&found);
-                lock(&shared.heapless).extend(heaps.failures());
-            }
+            lock(&shared.runtimes).extend(runtimes(&reading));
         }
         lock(&shared.readings).push(reading);
         let (next, missed) = next_tick(due, now(), period);
@@ -202,57 +201,11 @@ fn run(shared: &Shared, mut readers: Readers, period: Nanos) {
     }
 }
 
-/// The largest processes with a runtime.
-fn runtimes(reading: &Reading) -> Vec<(ProcessMemory, Runtime)> {
+/// The runtimes of the largest processes.
+fn runtimes(reading: &Reading) -> Vec<Runtime> {
     let mut each = reading.target.each.clone();
     each.sort_unstable_by_key(|process| std::cmp::Reverse(process.bytes));
-    let runtime = |process: &ProcessMemory| Some((*process, Runtime::of(process.pid)?));
-    each.iter().take(RUNTIMES_MAX).filter_map(runtime).collect()
-}
-
-/// The heaps that are read.
-#[derive(Debug, Default)]
-struct Heaps {
-    open: Vec<JvmHeap>,
-    /// Why the heap of a process is not read, by its PID and start.
-    refused: BTreeMap<(u32, u64), String>,
-}
-
-impl Heaps {
-    /// Opens the heaps of processes that are new.
-    fn follow(&mut self, found: &[(ProcessMemory, Runtime)]) {
-        for (process, _) in found.iter().filter(|(_, runtime)| *runtime == Runtime::Jvm) {
-            let id = (process.pid, process.start);
-            if self.open.iter().any(|heap| heap.id() == id) {
-                continue;
-            }
-            match JvmHeap::open(process.pid, process.start) {
-                Ok(heap) => {
-                    self.refused.remove(&id);
-                    self.open.push(heap);
-                }
-                Err(why) => {
-                    self.refused.insert(id, why.to_string());
-                }
-            }
-        }
-    }
-
-    /// Those that can still be read.
-    fn read(&mut self, now: Timestamp) -> Vec<HeapReading> {
-        let mut readings = Vec::with_capacity(self.open.len());
-        self.open.retain_mut(|heap| {
-            let reading = heap.read(now);
-            let is_there = reading.is_some();
-            readings.extend(reading);
-            is_there
-        });
-        readings
-    }
-
-    fn failures(&self) -> impl Iterator<Item = String> + '_ {
-        self.refused.values().cloned()
-    }
+    each.iter().take(LOOKS_MAX).filter_map(|process| Runtime::of(process.pid)).collect()
 }
 
 /// The next tick after `due` that is still in the future, and the number of missed ticks between.

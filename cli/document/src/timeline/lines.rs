@@ -58,7 +58,7 @@ pub struct SoakRow {
     /// The heaps of runtimes that report them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub heaps: Vec<HeapRow>,
-    /// Heaps of such runtimes that could not be read.
+    /// Heaps of such runtimes that could not be read, and processes that may have one.
     pub unread_heaps: u64,
     /// Garbage-collected runtimes that were recognised so far.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -90,6 +90,9 @@ pub struct HeapRow {
     pub young: u64,
     /// Full collections.
     pub full: u64,
+    /// Whether the last of them has not ended.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_collecting: bool,
     /// Pauses of concurrent cycles.
     pub cycles: u64,
     /// Used part of the old generation after the last collection.

@@ -246,6 +246,14 @@ impl Finished {
         self
     }
 
+    /// Checks that it ended with one of these exit codes, and without a panic.
+    pub(crate) fn expect_one_of(self, codes: [i32; 2]) -> Self {
+        let is_one = self.status.code().is_some_and(|code| codes.contains(&code));
+        assert!(is_one, "exit code ({})\n{self}", self.status);
+        assert!(!self.stderr.contains("panicked at"), "{self}");
+        self
+    }
+
     /// The only document on standard output, whose counts must obey the law.
     pub(crate) fn document(&self) -> Document {
         let value = serde_json::from_str(&self.stdout)

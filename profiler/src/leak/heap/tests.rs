@@ -12,6 +12,7 @@ const IDLE: HeapCounters = HeapCounters {
     collector: GarbageCollector::Serial,
     young: 0,
     full: 0,
+    is_collecting: false,
     cycles: 0,
     old_used: 0,
     old_max: 512 << 20,
@@ -125,6 +126,43 @@ fn concurrent_cycles_leave_the_least_until_the_next() {
     let bytes: Vec<f64> = lives.iter().map(|live| live.bytes).collect();
     // The first pause of a cycle belongs to it; the last cycle has not ended.
     assert_eq!(bytes, [30.0, 29.0]);
+}
+
+#[test]
+fn what_is_in_use_is_read_after_a_full_collection_not_while_it_runs() {
+    // The count rises when a collection begins; what is in use is written after its end.
+    let readings = |of: &[(u64, bool, u64)]| -> Vec<f64> {
+        let counters = |&(full, is_collecting, old_used): &(u64, bool, u64)| HeapCounters {
+            full,
+            is_collecting,
+            old_used,
+            ..IDLE
+        };
+        let points = of.iter().enumerate();
+        let points: Vec<HeapPoint> =
+            points.map(|(at, one)| point(at as f64, at as u64, counters(one))).collect();
+        live_sets(&points).iter().map(|live| live.bytes).collect()
+    };
+    // Seen while it runs, seen just after its end, and over between two readings.
+    let running = [(0, false, 90), (1, true, 90), (1, true, 90), (1, false, 90), (1, false, 20)];
+    assert_eq!(readings(&running), [20.0]);
+    assert_eq!(readings(&[(0, false, 90), (1, false, 90), (1, false, 20), (1, false, 30)]), [20.0]);
+    // One in each reading, and one that has not ended.
+    let often = [(0, false, 90), (1, false, 90), (2, false, 20), (3, false, 21), (4, true, 22)];
+    assert_eq!(readings(&often), [20.0, 20.0]);
+    assert!(readings(&[(0, false, 90), (1, true, 90), (1, false, 90)]).is_empty());
+}
+
+#[test]
+fn a_collector_that_is_not_known_has_no_figures() {
+    let mut points = collected(100, |full| 20.0 * MIB + f64::from(full) * 64.0 * 20_000.0);
+    for point in &mut points {
+        point.counters.collector = GarbageCollector::Other;
+    }
+    let result = verdict(&points);
+    assert!(matches!(result.verdict, LeakVerdict::Inconclusive { .. }), "{result:?}");
+    assert_eq!((result.growth, result.live, result.collections), (None, None, 0));
+    assert!(result.reason.contains("-XX:+UseG1GC"), "{}", result.reason);
 }
 
 #[test]

@@ -14,6 +14,7 @@ fn counters_of_each_collector_are_read() {
         collector: GarbageCollector::Serial,
         young: 3,
         full: 2,
+        is_collecting: false,
         cycles: 0,
         old_used: 9_279_952,
         old_max: 44_761_088,
@@ -34,6 +35,18 @@ fn counters_of_each_collector_are_read() {
     let z = heap_counters(Z).expect("it is whole");
     assert_eq!((z.collector, z.young, z.cycles), (GarbageCollector::Z, 0, 12));
     assert_eq!((z.old_used, z.old_max), (25_165_824, 64 << 20));
+}
+
+#[test]
+fn a_full_collection_runs_from_its_beginning_to_its_end() {
+    let mut bytes = SERIAL.to_vec();
+    let name = b"sun.gc.collector.1.lastEntryTime\0";
+    let named = bytes.windows(name.len()).position(|part| part == name).expect("it has one");
+    let value = (named + name.len()).next_multiple_of(8);
+    bytes[value..value + 8].copy_from_slice(&i64::MAX.to_le_bytes());
+    let running = heap_counters(&bytes).expect("it is whole");
+    let ended = heap_counters(SERIAL).expect("it is whole");
+    assert_eq!(running, HeapCounters { is_collecting: true, ..ended });
 }
 
 #[test]

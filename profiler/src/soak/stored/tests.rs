@@ -69,6 +69,7 @@ fn readings_come_back_from_their_rows() {
         collector: GarbageCollector::G1,
         young: 3,
         full: 1,
+        is_collecting: true,
         cycles: 4,
         old_used: 5,
         old_max: 6,
@@ -99,6 +100,36 @@ fn what_is_no_soak_is_named_with_the_fix() {
     assert!(why().contains("an earlier version wrote it"), "{}", why());
     std::fs::write(folder.path().join("timeline.jsonl"), "{}\n").expect("space");
     assert!(why().contains("is not a timeline"), "{}", why());
+}
+
+#[test]
+fn sizes_of_a_broken_file_do_no_harm() {
+    let huge = Some(1e300);
+    let mut row = Row::default();
+    row.target.rss_anon_bytes = huge;
+    row.target.rss_shmem_bytes = huge;
+    row.target.swap_bytes = huge;
+    row.target.processes = Some(1.0);
+    let heap = |pid| HeapRow {
+        pid,
+        old_used: u64::MAX,
+        old_max: u64::MAX,
+        resident: Some(u64::MAX),
+        ..HeapRow::default()
+    };
+    let rows: Vec<Row> = (0_u32..40)
+        .map(|second| {
+            let requests = if second < 20 { u64::from(second) } else { u64::MAX };
+            let heaps = vec![heap(7), heap(8)];
+            let soak = Some(SoakRow { requests, heaps, ..SoakRow::default() });
+            Row { t_s: second.into(), soak, ..row.clone() }
+        })
+        .collect();
+    let head = SoakHead { load_s: None, blocks: vec![(0.0, 10.0), (10.0, 20.0)] };
+    let evidence = evidence(&head, &rows);
+    assert_ne!(evidence.figures().verdict, "leak");
+    let [first, last] = [&evidence.readings[0], &evidence.readings[39]].map(|one| one.time);
+    assert_eq!(super::super::evidence::grown(&evidence.readings, first, last), Some(0));
 }
 
 #[test]
