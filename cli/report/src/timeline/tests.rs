@@ -31,6 +31,7 @@ fn document(rows: u32) -> TimelineDocument {
                 fds: Some(74.0),
                 ..TargetRow::default()
             },
+            soak: None,
             cgroup: None,
             host: HostRow {
                 cpu_user: Some(1.0),
