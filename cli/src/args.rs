@@ -229,7 +229,8 @@ pub(crate) enum Command {
     /// Find the highest load at which a target meets its objectives, as an interval
     #[command(
         override_usage = "uringbench capacity [OPTIONS] --slo <TERMS> <URL|SCENARIO.toml>",
-        after_help = capacity::EXAMPLES
+        after_help = capacity::EXAMPLES,
+        mut_args(telemetry::hidden)
     )]
     Capacity(Box<CapacityArgs>),
     /// Load a target while something fails, and report how it recovers
@@ -263,10 +264,16 @@ pub(crate) enum Command {
     #[command(after_help = compare::GATE_EXAMPLES)]
     Gate(GateArgs),
     /// Measure two targets side by side and compare them
-    #[command(override_usage = ab::AB_USAGE, after_help = ab::AB_EXAMPLES)]
+    #[command(
+        override_usage = ab::AB_USAGE, after_help = ab::AB_EXAMPLES,
+        mut_args(telemetry::hidden)
+    )]
     Ab(Box<AbArgs>),
     /// Measure how much runs of one target differ on this machine; gates then allow for it
-    #[command(override_usage = "uringbench noise [OPTIONS] [--start <CMD>] <URL|SCENARIO.toml>")]
+    #[command(
+        override_usage = "uringbench noise [OPTIONS] [--start <CMD>] <URL|SCENARIO.toml>",
+        mut_args(telemetry::hidden)
+    )]
     Noise(Box<NoiseArgs>),
     /// Print what systemd or cron need to run a command of uringbench regularly
     #[command(after_help = schedule::EXAMPLES)]

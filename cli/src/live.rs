@@ -17,11 +17,11 @@ use uringbench_live::LiveServer;
 use uringbench_machine::observe::{HostCounters, HostObserver};
 use uringbench_report::live::{LiveRun, LiveSample};
 use uringbench_store::StoredRun;
-use uringbench_telemetry::keep_to;
 
 use crate::commands::report::run_page;
 use crate::console;
 use crate::exit::Failure;
+use crate::quiet::{QuietCpus, Sharer};
 
 /// Shorter times between two readings say little about CPU time.
 const SAMPLE_MIN: Duration = Duration::from_millis(200);
@@ -46,11 +46,12 @@ impl FromStr for LiveAddress {
 pub(crate) fn serve(
     LiveAddress(address): LiveAddress,
     experiment: &Experiment,
-    cpus: Vec<usize>,
 ) -> Result<(LiveServer, Vec<String>), Failure> {
     let mut readings = Readings::begin(experiment);
     let run = live_run(experiment);
-    let server = LiveServer::start(address, run, move || keep_to(&cpus), move || readings.sample());
+    let quiet = QuietCpus::of(experiment);
+    let shared_with = quiet.shared_with;
+    let server = LiveServer::start(address, run, move || quiet.keep(), move || readings.sample());
     let server = server.context("nothing was started")?;
     let mut lines = vec![format!("live at {}", server.url())];
     if !address.ip().to_canonical().is_loopback() {
@@ -63,6 +64,11 @@ pub(crate) fn serve(
              without encryption"
         ));
     }
+    let sharer = shared_with.map(|sharer| match sharer {
+        Sharer::Target => "the target",
+        Sharer::Workers => "the workers, which have every CPU; leave it one with --cores",
+    });
+    lines.extend(sharer.map(|sharer| format!("--live: its server shares its CPUs with {sharer}")));
     lines.iter().for_each(|line| console::note(line));
     Ok((server, lines))
 }

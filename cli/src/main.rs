@@ -13,6 +13,7 @@ mod live;
 mod observers;
 mod page_file;
 mod progress;
+mod quiet;
 mod repeat;
 mod request;
 mod resolve;

@@ -113,7 +113,7 @@ impl RunObservers {
         });
         let alerts = alerts.transpose().context("cannot start the thread of alerts")?;
         let ViewArgs { tui, live } = plan.view;
-        let live = live.map(|address| live::serve(address, experiment, quiet_cpus(experiment)));
+        let live = live.map(|address| live::serve(address, experiment));
         let (live, lines) = live.transpose()?.unzip();
         let lines = lines.unwrap_or_default();
         let tui = tui.then(|| Tui::start(experiment, control, &lines));

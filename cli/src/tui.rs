@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use rustix::process::setpriority_process;
 use signal_hook::consts::{SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
@@ -18,19 +17,16 @@ use uringbench_core::histogram::LatencyCounts;
 use uringbench_core::record::Interval;
 use uringbench_engine::Control;
 use uringbench_experiment::Experiment;
-use uringbench_machine::cpus;
 use uringbench_report::live::{LiveState, frame};
-use uringbench_telemetry::keep_to;
 
 use crate::console;
 use crate::live::{Readings, live_run};
+use crate::quiet::{QuietCpus, Sharer};
 
 pub(crate) use terminal::close;
 
 /// Events that wait for the thread.
 const WAITING_MAX: usize = 16;
-/// The lowest priority (nice(2)).
-const NICE: i32 = 19;
 
 /// Ends the run early, as Ctrl-C does.
 const KEY_END: u8 = b'q';
@@ -52,19 +48,24 @@ enum Event {
 }
 
 impl Tui {
-    /// Begin, or say why there is no view. `messages` stand in it from the beginning.
+    /// Begin, or say why there is no view. `lines` stay in it.
     pub(crate) fn start(
         experiment: &Experiment,
         control: &Control,
-        messages: &[String],
+        lines: &[String],
     ) -> Result<Self, String> {
-        let quiet = QuietCpus::of(experiment)?;
+        let quiet = QuietCpus::of(experiment);
+        if quiet.shared_with == Some(Sharer::Workers) {
+            return Err("it would disturb the workers, which have every CPU; leave it one with \
+                        --cores"
+                .to_owned());
+        }
         terminal::open()?;
         let (events, received) = sync_channel(WAITING_MAX);
         let lost = Arc::new(AtomicU64::new(0));
         let mut state = LiveState::new(live_run(experiment));
-        messages.iter().for_each(|line| state.message(line));
-        if quiet.is_shared {
+        lines.iter().for_each(|line| state.keep(line));
+        if quiet.shared_with.is_some() {
             state.message("this view shares its CPUs with the target");
         }
         let view = View {
@@ -77,9 +78,7 @@ impl Tui {
         console::hold();
         let sender = events.clone();
         let begun = thread::Builder::new().name("tui".to_owned()).spawn(move || {
-            keep_to(&quiet.cpus);
-            // Without it the view works as well, only not as quietly.
-            let _ = setpriority_process(None, NICE);
+            quiet.keep();
             // Their threads inherit CPUs and priority.
             let started = follow_signals(sender.clone()).and_then(|()| follow_keys(sender));
             view.run(&received, started.err());
@@ -165,35 +164,6 @@ impl View {
     }
 }
 
-/// The CPUs for the view.
-struct QuietCpus {
-    cpus: Vec<usize>,
-    /// Whether the target may use them too.
-    is_shared: bool,
-}
-
-impl QuietCpus {
-    /// Those without a worker, and as far as there are any without the target.
-    fn of(experiment: &Experiment) -> Result<Self, String> {
-        let workers = &experiment.plan.transport.cpus;
-        let allowed = cpus::allowed();
-        let idle = allowed.iter().filter(|cpu| !workers.contains(cpu));
-        let idle: Vec<usize> = idle.collect();
-        if idle.is_empty() {
-            return Err("it would disturb the workers, which have every CPU; leave it one with \
-                        --cores"
-                .to_owned());
-        }
-        let target = experiment.target.cpus();
-        let is_targets = |cpu: &usize| target.as_ref().is_some_and(|cpus| cpus.contains(*cpu));
-        let quiet: Vec<usize> = idle.iter().copied().filter(|cpu| !is_targets(cpu)).collect();
-        Ok(match quiet.is_empty() {
-            true => Self { cpus: idle, is_shared: true },
-            false => Self { cpus: quiet, is_shared: false },
-        })
-    }
-}
-
 /// Signals that change the terminal, or take it away. The thread lives as long as the process:
 /// their defaults are given up with the first handler.
 fn follow_signals(events: SyncSender<Event>) -> std::io::Result<()> {
@@ -206,6 +176,8 @@ fn follow_signals(events: SyncSender<Event>) -> std::io::Result<()> {
                 SIGTSTP => terminal::hide_during(|| drop(emulate_default_handler(signal))),
                 _ => {
                     terminal::close();
+                    console::release();
+                    console::flush();
                     let _ended = emulate_default_handler(signal);
                 }
             }

@@ -9,6 +9,9 @@ use crate::access::Refused;
 /// Longest time for an answer, however slowly it is read.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Bytes of an update that are written within one span of patience.
+const PIECE: usize = 16 * 1_024;
+
 /// In every answer. The pages have policies of their own in addition.
 const SAFETY: &str = "X-Content-Type-Options: nosniff\r\n\
     X-Frame-Options: DENY\r\n\
@@ -60,6 +63,16 @@ pub(crate) fn refuse(stream: &mut TcpStream, why: Refused) -> io::Result<()> {
 pub(crate) fn busy(stream: &mut TcpStream) -> io::Result<()> {
     let text = "there are too many viewers\n";
     whole(stream, "503 Service Unavailable", "text/plain; charset=utf-8", text, false)
+}
+
+/// Writes all of it, as long as some of it is read within each span of `patience`: all rows may be
+/// more than a slow network carries in that time.
+pub(crate) fn write_while_read(
+    stream: &mut TcpStream,
+    bytes: &[u8],
+    patience: Duration,
+) -> io::Result<()> {
+    bytes.chunks(PIECE).try_for_each(|piece| write_until(stream, piece, Instant::now() + patience))
 }
 
 /// Writes all of it until then.

@@ -6,6 +6,7 @@
 
 mod access;
 mod answer;
+mod course;
 mod request;
 mod server;
 mod viewers;
@@ -24,7 +25,6 @@ use uringbench_report::live::{LiveRun, LiveSample};
 
 use access::Access;
 use server::Served;
-use viewers::Update;
 
 /// Intervals that wait for the thread.
 const WAITING_MAX: usize = 64;
@@ -102,9 +102,9 @@ impl LiveServer {
         }
     }
 
-    /// Whether anybody looks.
+    /// Whether anybody looks, by a stream of events or by asking for the state.
     pub fn is_watched(&self) -> bool {
-        self.served.viewers.count() > 0
+        self.served.is_watched()
     }
 
     /// The run is over: viewers get its report, for a second at most; `None` if there is none.
@@ -147,8 +147,8 @@ impl Work {
             // Nobody begins to look in between, or that viewer would miss a row.
             let mut course = self.served.course();
             course.lost(self.lost.load(Ordering::Relaxed));
-            let row = Update::new("row", &course.add(&interval, &response, sample));
-            self.served.viewers.send(&row, || Update::new("state", &course.state()));
+            let row = course.add(&interval, &response, sample);
+            self.served.viewers.send(&row, || course.state());
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use uringbench_page::LiveCourse;
 
 use crate::access::{Access, Resource};
+use crate::course::Course;
 use crate::viewers::{Update, Viewers};
 use crate::{answer, request};
 
@@ -18,8 +19,10 @@ const CONNECTIONS_MAX: usize = 32;
 const PAUSE: Duration = Duration::from_millis(100);
 /// A stream without updates says that it lives.
 const ALIVE: Duration = Duration::from_secs(15);
-/// Longest time for an update.
+/// Longest time in which a viewer reads nothing of an update.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Who asked for the state so shortly before looks on.
+const POLLED: Duration = Duration::from_secs(5);
 /// How long viewers may take to fetch the report at the end.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -30,7 +33,7 @@ const JSON: &str = "application/json";
 pub(crate) struct Served {
     access: Access,
     page: String,
-    course: Mutex<LiveCourse>,
+    course: Mutex<Course>,
     pub(crate) viewers: Viewers,
     state: Mutex<State>,
     is_fetched: Condvar,
@@ -43,6 +46,8 @@ struct State {
     is_over: bool,
     /// How often the report was fetched.
     fetched: usize,
+    /// When the state was asked for last.
+    polled: Option<Instant>,
 }
 
 impl Served {
@@ -50,7 +55,7 @@ impl Served {
         Self {
             access,
             page: course.page(),
-            course: Mutex::new(course),
+            course: Mutex::new(Course::new(course)),
             viewers: Viewers::default(),
             state: Mutex::new(State::default()),
             is_fetched: Condvar::new(),
@@ -63,22 +68,33 @@ impl Served {
     }
 
     /// The run up to now.
-    pub(crate) fn course(&self) -> MutexGuard<'_, LiveCourse> {
+    pub(crate) fn course(&self) -> MutexGuard<'_, Course> {
         self.course.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The run is over. Waits until every viewer has the report, for a second at most.
+    /// Whether anybody looks.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.viewers.count() > 0 || self.is_polled()
+    }
+
+    fn is_polled(&self) -> bool {
+        self.state().polled.is_some_and(|at| at.elapsed() < POLLED)
+    }
+
+    /// The run is over. Waits until every viewer has the report, for a second at most. How many
+    /// ask for the state is unknown: they have the whole second.
     pub(crate) fn end(&self, report: Option<String>) {
-        let event = if report.is_some() { "done" } else { "failed" };
+        let has_report = report.is_some();
         let mut state = self.state();
         state.is_over = true;
         state.report = report.map(Into::into);
         drop(state);
-        let viewers = self.viewers.end(&Update::new(event, "{}"));
-        if event == "failed" {
+        let viewers = self.viewers.end(&last_event(has_report));
+        if !has_report {
             return;
         }
-        let is_missing = |state: &mut State| state.fetched < viewers;
+        let is_polled = self.is_polled();
+        let is_missing = |state: &mut State| is_polled || state.fetched < viewers;
         drop(self.is_fetched.wait_timeout_while(self.state(), FAREWELL, is_missing));
     }
 
@@ -107,15 +123,21 @@ impl Served {
                 Ok(())
             }
             (Resource::Report, None) => {
-                let text = "the run is not over yet\n";
+                let text = match is_over {
+                    true => "the run ended without a result\n",
+                    false => "the run is not over yet\n",
+                };
                 answer::whole(stream, "404 Not Found", "text/plain; charset=utf-8", text, is_head)
             }
-            (Resource::State, _) if is_over => {
-                answer::whole(stream, ok, JSON, "{\"is_over\":true}", is_head)
+            (Resource::State, report) if is_over => {
+                let has_report = report.is_some();
+                let text = format!("{{\"is_over\":true,\"has_report\":{has_report}}}");
+                answer::whole(stream, ok, JSON, &text, is_head)
             }
             (Resource::State, _) => {
+                self.state().polled = Some(Instant::now());
                 let rows = self.course().state();
-                answer::whole(stream, ok, JSON, &rows, is_head)
+                answer::whole(stream, ok, JSON, rows.data(), is_head)
             }
             (Resource::Events, _) if is_head => {
                 answer::whole(stream, ok, "text/event-stream", "", true)
@@ -127,26 +149,35 @@ impl Served {
     /// A stream of updates, until the run is over or the viewer leaves.
     fn follow(&self, stream: &mut TcpStream) -> std::io::Result<()> {
         let added = {
-            let course = self.course();
-            self.viewers.add(Update::new("state", &course.state()))
+            let mut course = self.course();
+            self.viewers.add(course.state())
         };
         let Some(updates) = added else { return answer::busy(stream) };
-        if self.state().is_over {
+        let ended = {
+            let state = self.state();
+            state.is_over.then(|| last_event(state.report.is_some()))
+        };
+        if let Some(last) = ended {
             // Nobody sends any more.
-            let over = format!("{}{}", answer::stream_head(), Update::new("done", "{}").0);
+            let over = format!("{}{}", answer::stream_head(), last.0);
             return answer::write_until(stream, over.as_bytes(), Instant::now() + PATIENCE);
         }
         let head = answer::stream_head();
         answer::write_until(stream, head.as_bytes(), Instant::now() + PATIENCE)?;
         loop {
-            let text = match updates.recv_timeout(ALIVE) {
+            let text = match updates.next(ALIVE) {
                 Ok(update) => update.0,
                 Err(RecvTimeoutError::Timeout) => ": alive\n\n".into(),
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             };
-            answer::write_until(stream, text.as_bytes(), Instant::now() + PATIENCE)?;
+            answer::write_while_read(stream, text.as_bytes(), PATIENCE)?;
         }
     }
+}
+
+/// What the stream says at the end of the run.
+fn last_event(has_report: bool) -> Update {
+    Update::new(if has_report { "done" } else { "failed" }, "{}")
 }
 
 /// A connection that counts as long as it lives.

@@ -1,14 +1,18 @@
 //! The viewers of a run, each with a queue of updates. A full queue loses updates, which are
 //! counted; its viewer gets all rows again when it has room.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Viewers at once.
 pub(crate) const VIEWERS_MAX: usize = 8;
 /// Updates that wait for a viewer.
 const QUEUE_MAX: usize = 16;
+
+/// Begins the data of an event.
+const DATA: &str = "data: ";
 
 /// An event of the stream, ready to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +21,12 @@ pub(crate) struct Update(pub(crate) Arc<str>);
 impl Update {
     /// `data` has no line ends: JSON escapes them.
     pub(crate) fn new(event: &str, data: &str) -> Self {
-        Self(format!("event: {event}\ndata: {data}\n\n").into())
+        Self(format!("event: {event}\n{DATA}{data}\n\n").into())
+    }
+
+    /// Its data alone.
+    pub(crate) fn data(&self) -> &str {
+        self.0.split_once(DATA).map_or("", |(_, data)| data).trim_end()
     }
 }
 
@@ -31,8 +40,35 @@ pub(crate) struct Viewers {
 #[derive(Debug)]
 struct Viewer {
     queue: SyncSender<Update>,
+    /// Updates in the queue, or a few more.
+    waiting: Arc<AtomicUsize>,
     /// It missed updates.
     is_behind: bool,
+}
+
+/// What waits for one viewer.
+#[derive(Debug)]
+pub(crate) struct Updates {
+    queue: Receiver<Update>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Updates {
+    /// The next one, within this time.
+    pub(crate) fn next(&self, patience: Duration) -> Result<Update, RecvTimeoutError> {
+        let update = self.queue.recv_timeout(patience)?;
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        Ok(update)
+    }
+}
+
+impl Viewer {
+    fn send(&self, update: Update) -> Result<(), TrySendError<Update>> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.queue.try_send(update).inspect_err(|_| {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+        })
+    }
 }
 
 impl Viewers {
@@ -41,16 +77,18 @@ impl Viewers {
     }
 
     /// One more, who gets this first; `None` if there is no room.
-    pub(crate) fn add(&self, first: Update) -> Option<Receiver<Update>> {
+    pub(crate) fn add(&self, first: Update) -> Option<Updates> {
         let mut all = self.all();
         if all.len() >= VIEWERS_MAX {
             return None;
         }
         let (queue, updates) = sync_channel(QUEUE_MAX);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let viewer = Viewer { queue, waiting: Arc::clone(&waiting), is_behind: false };
         // The queue is empty.
-        let _ = queue.try_send(first);
-        all.push(Viewer { queue, is_behind: false });
-        Some(updates)
+        let _ = viewer.send(first);
+        all.push(viewer);
+        Some(Updates { queue: updates, waiting })
     }
 
     /// How many there are.
@@ -63,15 +101,18 @@ impl Viewers {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// New rows for all; `state` is for those who missed some. Never waits.
-    pub(crate) fn send(&self, row: &Update, state: impl Fn() -> Update) {
+    /// New rows for all; `state` is for those who missed some, and made only if one of them has
+    /// room for it. Never waits.
+    pub(crate) fn send(&self, row: &Update, mut state: impl FnMut() -> Update) {
         let mut made = None;
         self.all().retain_mut(|viewer| {
-            let update = match viewer.is_behind {
-                true => made.get_or_insert_with(&state).clone(),
+            let is_full = viewer.waiting.load(Ordering::Relaxed) >= QUEUE_MAX;
+            let update = match viewer.is_behind && !is_full {
+                true => made.get_or_insert_with(&mut state).clone(),
+                // Where it is full, nothing is sent, and its viewer may have left.
                 false => row.clone(),
             };
-            match viewer.queue.try_send(update) {
+            match viewer.send(update) {
                 Ok(()) => viewer.is_behind = false,
                 Err(TrySendError::Full(_)) => {
                     viewer.is_behind = true;
@@ -86,13 +127,17 @@ impl Viewers {
     /// The last update for all; nobody is a viewer afterwards. Returns how many got it.
     pub(crate) fn end(&self, last: &Update) -> usize {
         let all = std::mem::take(&mut *self.all());
-        all.into_iter().filter(|viewer| viewer.queue.try_send(last.clone()).is_ok()).count()
+        all.into_iter().filter(|viewer| viewer.send(last.clone()).is_ok()).count()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    const NOW: Duration = Duration::ZERO;
 
     fn update(number: usize) -> Update {
         Update::new("row", &number.to_string())
@@ -103,18 +148,25 @@ mod tests {
         let viewers = Viewers::default();
         let slow = viewers.add(update(0)).expect("there is room");
         let quick = viewers.add(update(0)).expect("there is room");
-        let state = || Update::new("state", "all");
+        let made = Cell::new(0);
+        let state = || {
+            made.set(made.get() + 1);
+            Update::new("state", "all")
+        };
+        let all = |updates: &Updates| -> Vec<Update> {
+            std::iter::from_fn(|| updates.next(NOW).ok()).collect()
+        };
         for number in 1..=40 {
             viewers.send(&update(number), state);
-            while quick.try_recv().is_ok() {}
+            while quick.next(NOW).is_ok() {}
         }
         assert_eq!(viewers.dropped(), 40 - (QUEUE_MAX as u64 - 1));
-        let read: Vec<_> = slow.try_iter().collect();
-        assert_eq!(read, (0..QUEUE_MAX).map(update).collect::<Vec<_>>());
+        assert_eq!(made.get(), 0, "nobody has room for it");
+        assert_eq!(all(&slow), (0..QUEUE_MAX).map(update).collect::<Vec<_>>());
         viewers.send(&update(41), state);
         viewers.send(&update(42), state);
-        assert_eq!(slow.try_iter().collect::<Vec<_>>(), [state(), update(42)]);
-        assert_eq!(quick.try_iter().collect::<Vec<_>>(), [update(41), update(42)]);
+        assert_eq!(all(&slow), [state(), update(42)]);
+        assert_eq!(all(&quick), [update(41), update(42)]);
     }
 
     #[test]

@@ -138,8 +138,50 @@ fn a_viewer_sees_every_second_and_gets_the_report() {
 fn a_run_without_a_result_says_so() {
     let live = begin();
     let mut viewer = live.view();
-    live.server.finish(None);
+    let Live { server, address, token } = live;
+    server.finish(None);
     viewer.wait("event: failed");
+    // So it says to those who come late, or ask.
+    let ask = |name: &str| {
+        let mut stream = TcpStream::connect(address).expect("it listens");
+        let head = format!("GET {token}{name} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        answer
+    };
+    let stream = ask("events");
+    assert!(stream.contains("event: failed") && !stream.contains("event: done"), "{stream}");
+    let state = ask("state.json");
+    assert!(state.ends_with("{\"is_over\":true,\"has_report\":false}"), "{state}");
+    let report = ask("report.html");
+    assert!(report.starts_with("HTTP/1.1 404"), "{report}");
+    assert!(report.ends_with("the run ended without a result\n"), "{report}");
+}
+
+#[test]
+fn who_asks_for_the_state_looks_on_and_gets_the_report() {
+    let live = begin();
+    assert!(!live.server.is_watched());
+    live.add_until_taken(0);
+    assert!(live.server.is_watched());
+    let Live { server, address, token } = live;
+    let poll = std::thread::spawn(move || {
+        let ask = |name: &str| {
+            let mut stream = TcpStream::connect(address).expect("it listens");
+            let head = format!("GET {token}{name} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+            stream.write_all(head.as_bytes()).expect("it reads");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).expect("it answers");
+            answer
+        };
+        while !ask("state.json").ends_with("{\"is_over\":true,\"has_report\":true}") {
+            std::thread::yield_now();
+        }
+        ask("report.html")
+    });
+    server.finish(Some("the report".to_owned()));
+    assert!(poll.join().expect("it does not panic").ends_with("the report"));
 }
 
 #[test]

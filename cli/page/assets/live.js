@@ -4,7 +4,10 @@
 'use strict';
 
 /** Time between two requests where the server has no room for a stream, milliseconds. */
-const POLL = 2000;
+const POLL = 500;
+
+/** Attempts after one that failed, each after twice the time. */
+const ATTEMPTS = 5;
 
 /** The charts with what arrived so far. */
 class LivePage {
@@ -145,22 +148,28 @@ function follow() {
     events.close();
     over();
   });
-  events.addEventListener('failed', () => {
+  const failed = () => {
     is_over = true;
     events.close();
     lost('The run ended without a result: its terminal says why.');
-  });
+  };
+  events.addEventListener('failed', failed);
+  let failures = 0;
   const poll = async () => {
     if (is_over) return;
+    let state;
     try {
-      const answer = await fetch('state.json');
-      const state = await answer.json();
-      if (state.is_over) return void over();
-      page.take(state);
-      setTimeout(poll, POLL);
+      state = await (await fetch('state.json')).json();
     } catch {
-      lost('The run does not answer any more: its process has ended, or is stopped.');
+      failures += 1;
+      if (failures <= ATTEMPTS) setTimeout(poll, POLL * 2 ** failures);
+      else lost('The run does not answer any more: its process has ended, or is stopped.');
+      return;
     }
+    failures = 0;
+    if (state.is_over) return void (state.has_report ? over() : failed());
+    page.take(state);
+    setTimeout(poll, POLL);
   };
   events.addEventListener('error', () => {
     if (is_over) return;

@@ -68,8 +68,6 @@ pub(crate) fn clock(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use uringbench_report::comparison::signed;
-
     use super::*;
 
     #[test]

@@ -87,6 +87,8 @@ impl LiveSecond {
 pub struct LiveState {
     run: LiveRun,
     seconds: VecDeque<LiveSecond>,
+    /// Lines that stay.
+    kept: Vec<String>,
     messages: VecDeque<String>,
     /// Of the measured window.
     times: Histogram<u64>,
@@ -102,6 +104,7 @@ impl LiveState {
         Self {
             run,
             seconds: VecDeque::new(),
+            kept: Vec::new(),
             messages: VecDeque::new(),
             times: empty(),
             outcomes: [0; Outcome::ALL.len()],
@@ -132,6 +135,11 @@ impl LiveState {
             self.seconds.pop_front();
         }
         self.seconds.push_back(LiveSecond { figures, sample, cells });
+    }
+
+    /// A line for the user that stays, whatever comes.
+    pub fn keep(&mut self, line: &str) {
+        self.kept.push(line.to_owned());
     }
 
     /// A line for the user.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Arg, Args};
 use uringbench_telemetry::PushUrl;
 
 use super::{PrometheusNames, ViewArgs};
@@ -41,6 +41,23 @@ pub(crate) struct TelemetryArgs {
 
     #[command(flatten)]
     pub(crate) view: ViewArgs,
+}
+
+/// All of them, by their fields.
+const FIELDS: [&str; 7] = [
+    "prometheus_remote_write",
+    "prometheus_listen",
+    "prometheus_names",
+    "otlp",
+    "alerts",
+    "tui",
+    "live",
+];
+
+/// Hides these options in the help of a command that refuses them.
+pub(super) fn hidden(arg: Arg) -> Arg {
+    let is_one = FIELDS.contains(&arg.get_id().as_str());
+    if is_one { arg.hide(true) } else { arg }
 }
 
 impl TelemetryArgs {

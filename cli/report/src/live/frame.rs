@@ -36,6 +36,7 @@ pub struct FrameSize {
 pub fn frame(state: &LiveState, is_frozen: bool, size: FrameSize, colour: Colour) -> Vec<String> {
     let (columns, rows) = (usize::from(size.columns), usize::from(size.rows));
     let mut lines = head(state);
+    lines.extend(state.kept.iter().map(|line| message(line)));
     lines.push(Spans::default());
     lines.extend(figures(state));
     lines.extend(signs(state));

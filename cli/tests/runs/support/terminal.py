@@ -1,7 +1,7 @@
 """Runs a program in a pseudo-terminal and plays steps on it: argument 1 is JSON, and so is the output.
 
 A step waits for a text, then acts: a key, a signal, another size. The modes of the terminal are noted
-before the first step, at each, and at the end.
+before the first step, at each before it acts, where it stops the program after that, and at the end.
 """
 import fcntl, json, os, pty, select, signal, struct, sys, termios, time
 
@@ -10,9 +10,10 @@ PATIENCE = 90
 spec = json.loads(sys.argv[1])
 environ = {k: v for k, v in os.environ.items() if k not in ("CI", "GITHUB_ACTIONS", "NO_COLOR")}
 environ.update(spec["environ"])
+may_begin, begin = os.pipe()
 pid, fd = pty.fork()
 if pid == 0:
-    time.sleep(0.2)  # until the size is set
+    os.read(may_begin, 1)  # until the size is set
     os.execve(spec["command"][0], spec["command"], environ)
 
 text = ""
@@ -42,6 +43,7 @@ def read(until):
 
 
 size(*spec["size"])
+os.write(begin, b".")
 before, seen, at, missing = modes(), [], 0, None
 for step in spec["steps"]:
     until = time.monotonic() + PATIENCE
@@ -51,6 +53,7 @@ for step in spec["steps"]:
         missing = step["wait"]
         break
     at = len(text)
+    noted = modes()
     if "key" in step:
         os.write(fd, step["key"].encode())
     if "size" in step:
@@ -59,7 +62,12 @@ for step in spec["steps"]:
         os.kill(pid, getattr(signal, "SIG" + step["signal"]))
         if step["signal"] == "TSTP":
             os.waitpid(pid, os.WUNTRACED)
-    seen.append(modes())
+            noted = modes()
+            # What it wrote before is not what it writes when it goes on.
+            while read(time.monotonic()):
+                pass
+            at = len(text)
+    seen.append(noted)
 if missing is not None:
     os.kill(pid, signal.SIGKILL)
 while read(time.monotonic() + PATIENCE):
