@@ -33,9 +33,9 @@ pub struct ClientFigures {
     /// `going_away` (an HTTP/2 GOAWAY), `expelled` (a GOAWAY that names an error),
     /// `idle` (between answers), `unanswered`, `broken_off` and `truncated` (TLS without
     /// close_notify). By uringbench: `malformed`, `unsolicited`, `late`, `barred` (HTTP/2
-    /// without any stream allowed), `ambiguous` (an answer does not say clearly where it ends), `early` (an answer before its request was sent whole),
-    /// `enough` (events of a stream) and `refused` (a WebSocket). By either: `tls`. Those never
-    /// seen are left out.
+    /// without any stream allowed), `ambiguous` (an answer does not say clearly where it ends),
+    /// `early` (an answer before its request was sent whole), `enough` (events of a stream) and
+    /// `refused` (a WebSocket). By either: `tls`. Those never seen are left out.
     #[serde(default)]
     pub connection_endings: BTreeMap<String, u64>,
     /// TCP state of the connections (tcp(7), TCP_INFO); `null` if it cannot be read: kernels before

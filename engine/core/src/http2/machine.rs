@@ -214,7 +214,8 @@ impl Http2Machine {
         self.expulsion
     }
 
-    /// Whether a TLS record has come instead of SETTINGS: an alert is shorter than a frame's header.
+    /// Whether a TLS record has come instead of SETTINGS: an alert is shorter than a frame's
+    /// header.
     pub fn hears_tls(&self) -> bool {
         !self.is_open && self.have >= 2 && self.header.starts_with(&[0x15, 3])
     }
