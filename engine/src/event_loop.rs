@@ -282,6 +282,11 @@ impl<D: Driver> EventLoop<D> {
         self.connections.streams().limited_to()
     }
 
+    /// Whether that limit changed, or differed between connections.
+    pub(crate) fn streams_vary(&self) -> bool {
+        self.connections.streams().do_limits_vary()
+    }
+
     /// Samples of answers that are not plain successes.
     pub(crate) fn take_statuses(&mut self) -> Statuses {
         std::mem::take(&mut self.statuses)

@@ -57,6 +57,8 @@ pub(crate) struct Finished {
     pub(crate) shape_counts: (u64, u64),
     /// The fewest streams that an HTTP/2 target allowed, if they were fewer than planned.
     pub(crate) streams_limited: Option<u32>,
+    /// Whether that limit varied.
+    pub(crate) streams_vary: bool,
     pub(crate) overflowed: u64,
     pub(crate) failure: Option<ConnectFailure>,
     /// Why its driver stopped working, if it did.
@@ -220,6 +222,7 @@ pub(crate) fn work_over<D: Driver>(
         first_sent: event_loop.first_sent(),
         shape_counts: event_loop.shape_counts(),
         streams_limited: event_loop.streams_limited(),
+        streams_vary: event_loop.streams_vary(),
         overflowed: event_loop.overflowed(),
         failure: event_loop.connect_failure(),
         halted: event_loop.halted(),

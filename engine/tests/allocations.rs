@@ -58,6 +58,7 @@ fn serve(mut stream: TcpStream) {
 /// Answers each request of an HTTP/2 connection, without allocation per request.
 fn serve_http2(mut stream: TcpStream) -> std::io::Result<()> {
     let mut payload = [0; 16_384];
+    let mut count = 0_u32;
     stream.read_exact(&mut payload[..PREFACE.len()])?;
     stream.write_all(b"\0\0\0\x04\0\0\0\0\0")?;
     loop {
@@ -66,10 +67,16 @@ fn serve_http2(mut stream: TcpStream) -> std::io::Result<()> {
         let FrameHeader { length, kind, .. } = FrameHeader::read(&header);
         stream.read_exact(&mut payload[..length as usize])?;
         if kind == kind::HEADERS {
-            // `:status: 200`, an entry for the table, and a body of two bytes.
-            let mut answer = *b"\0\0\x06\x01\x04iiii\x88\x40\x01a\x01b\0\0\x02\0\x01iiiiok";
+            // `:status: 200`, an entry for the table, a literal that varies, and a body of two
+            // bytes.
+            let mut answer =
+                *b"\0\0\x0e\x01\x04iiii\x88\x40\x01a\x01b\0\x01c\x04nnnn\0\0\x02\0\x01iiiiok";
             answer[5..9].copy_from_slice(&header[5..]);
-            answer[20..24].copy_from_slice(&header[5..]);
+            for (digit, byte) in answer[19..23].iter_mut().enumerate() {
+                *byte = b'a' + (count >> (4 * digit)) as u8 % 16;
+            }
+            answer[28..32].copy_from_slice(&header[5..]);
+            count += 1;
             stream.write_all(&answer)?;
         }
     }

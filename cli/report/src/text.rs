@@ -125,6 +125,9 @@ impl Page {
         let pipeline = match (&plan.protocol, plan.pipeline, document.client.streams_max) {
             (None, 1, _) => String::new(),
             (None, depth, _) => format!(" × {depth} deep"),
+            (Some(protocol), asked, Some(fewest)) if document.client.streams_vary => {
+                format!(" × {fewest} to {asked} streams ({protocol})")
+            }
             (Some(protocol), asked, Some(most)) => {
                 format!(" × {most} of {asked} streams ({protocol})")
             }
@@ -222,7 +225,11 @@ impl Page {
         }
         if counts.retried > 0 {
             let requests = plural(counts.retried, "request");
-            self.line("retried", format!("{requests}, whose connection ended before an answer"));
+            let why = "which the target had not processed or whose connection ended";
+            let mut name = "retried";
+            for line in wrap(&format!("{requests}, {why}"), WIDTH - NAMES) {
+                self.line(std::mem::take(&mut name), line);
+            }
         }
         let messages = ("messages".to_owned(), counts.messages);
         let by_status = counts.by_status.iter().map(|(code, &count)| (code.to_string(), count));

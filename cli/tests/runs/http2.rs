@@ -69,7 +69,7 @@ fn tls_agrees_on_http_2_or_there_is_no_connection() {
     let Some(old) = Nginx::start_tls(TEST, &leaf, "") else { return };
     let Some(python) = Http2Server::python(TEST, "no_alpn", Some(&leaf)) else { return };
     for url in [old.https("small"), python.url()] {
-        let args = format!("--http2 -n 5 -c 1 --timeout 1s --cacert {authority} {url}");
+        let args = format!("--http2 -n 5 -c 1 --timeout 50s --cacert {authority} {url}");
         Run::json(&args).finish().expect_code(1).expect_line(&["ALPN", "--http2"]);
     }
 }
@@ -77,7 +77,7 @@ fn tls_agrees_on_http_2_or_there_is_no_connection() {
 #[test]
 fn a_target_that_speaks_http_1_1_alone_is_named() {
     let server = Server::start(&Behaviour::Good);
-    let args = format!("--http2 -n 5 -c 1 --timeout 1s http://{}/", server.address());
+    let args = format!("--http2 -n 5 -c 1 --timeout 50s http://{}/", server.address());
     Run::json(&args).finish().expect_code(1).expect_line(&["HTTP/1.1", "--http2"]);
 }
 

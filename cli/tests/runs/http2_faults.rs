@@ -1,6 +1,9 @@
 //! HTTP/2 servers with faults: streams refused, cancelled or never answered, connections that go
 //! away, limits that are lower than asked for. The server is strict about uringbench meanwhile.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+
 use crate::support::document::Document;
 use crate::support::http2_server::{Http2Server, Seen};
 use crate::support::run::Run;
@@ -89,12 +92,73 @@ fn cancelled_streams_end_alone_and_by_their_code() {
 #[test]
 fn streams_that_are_never_answered_time_out_alone() {
     const TEST: &str = "streams_that_are_never_answered_time_out_alone";
-    let args = "-R 200 -d 3s -c 1 -p 100 --timeout 1s";
-    let Some((document, seen)) = faulty(TEST, "silent", args) else { return };
+    let Some(python) = Http2Server::python(TEST, "silent", None) else { return };
+    // Only early streams are never answered: others are heard of after them.
+    let args = "--http2 --warmup 0s -R 100 -d 1s -c 1 -p 100 --timeout 5s";
+    let document = Run::json(&format!("{args} {}", python.url())).finish().document();
     document.expect_only(&["ok", "timeout"]);
+    document.expect(document.outcome("timeout") == 3, "three are never answered");
+    // The server may read the last cancellations after the run.
+    let seen = std::iter::repeat_with(|| python.seen());
+    let seen = seen.take(10_000).find(|seen| seen.cancelled >= 3).expect("each is cancelled");
+    assert_eq!(seen.cancelled, 3);
     document.expect(document.outcome("ok") == seen.answered, "the others are answered");
     document.expect(seen.connections == 1, "the connection lives on");
-    document.expect(seen.cancelled == document.outcome("timeout"), "each was cancelled");
+}
+
+#[test]
+fn a_target_that_allows_no_stream_is_named() {
+    const TEST: &str = "a_target_that_allows_no_stream_is_named";
+    let Some(python) = Http2Server::python(TEST, "no_stream", None) else { return };
+    let args = format!("--http2 -n 3 -c 1 --timeout 1s {}", python.url());
+    Run::json(&args).finish().expect_code(1).expect_line(&["allows no stream", "--http2"]);
+    // After the first answer, and on all later connections.
+    let Some((document, _)) = faulty(TEST, "barring", "-n 4 -c 1 -p 2 --timeout 1s") else {
+        return;
+    };
+    document.expect(document.outcome("ok") > 0, "the first is answered");
+    let causes = document.at("counts.causes").to_string();
+    document.expect(causes.contains("allows no stream"), "the cause names it");
+    let ended = document.at("client.connection_endings");
+    document.expect(ended.get("barred").is_some(), "its connection is closed");
+}
+
+/// A server that answers the first bytes of each connection so, and closes it.
+fn closing_with(answer: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            // A fault of one connection is seen by the client.
+            let _ = stream.read(&mut [0; 4_096]).and_then(|_| stream.write_all(answer));
+        }
+    });
+    address
+}
+
+#[test]
+fn a_target_that_closes_on_the_preface_is_named() {
+    for (answer, texts) in [
+        (&b""[..], ["first bytes of HTTP/2", "leave --http2 out"]),
+        (b"\x15\x03\x01\x00\x02\x02\x46", ["TLS answers", "https://"]),
+    ] {
+        let args = format!("--http2 -n 3 -c 1 --timeout 50s http://{}/", closing_with(answer));
+        Run::json(&args).finish().expect_code(1).expect_line(&texts);
+    }
+}
+
+#[test]
+fn an_error_with_which_the_target_goes_away_is_named() {
+    const TEST: &str = "an_error_with_which_the_target_goes_away_is_named";
+    let args = "-n 200 -c 2 -p 10 --timeout 50s -X POST --body-size 5";
+    let Some((document, seen)) = faulty(TEST, "expel", args) else { return };
+    document.expect_only(&["ok", "reset"]);
+    document.expect(document.outcome("ok") == seen.answered, "what was answered counts");
+    let ended = document.at("client.connection_endings");
+    document.expect(ended.get("expelled").is_some(), "their ends are counted by kind");
+    let causes = document.at("counts.causes").to_string();
+    document.expect(causes.contains("GOAWAY ENHANCE_YOUR_CALM"), "the code is named");
 }
 
 #[test]

@@ -11,6 +11,8 @@ pub enum Ending {
     Goodbye,
     /// The target announced it with an HTTP/2 GOAWAY; the streams that it had taken were answered.
     GoingAway,
+    /// The target announced it with an HTTP/2 GOAWAY that names an error.
+    Expelled,
     /// The target closed it between two answers, with or without a 408 first: nothing was in
     /// flight, or only a request that had just been sent.
     Idle,
@@ -28,6 +30,8 @@ pub enum Ending {
     Unsolicited,
     /// Closed by this side: an answer was late, and could be taken for that of the next request.
     Late,
+    /// Closed by this side: an HTTP/2 target allowed no stream on it any more.
+    Barred,
     /// Closed by this side: an answer's header is ambiguous about its end, so that no bytes after
     /// it can be trusted (RFC 9112 sections 6.1 and 6.3).
     Ambiguous,
@@ -56,10 +60,11 @@ pub const STREAM_CUT: &str = "the stream had not ended when the run did: --event
 
 impl Ending {
     /// All of them, in the order of the result document.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Announced,
         Self::Goodbye,
         Self::GoingAway,
+        Self::Expelled,
         Self::Idle,
         Self::Unanswered,
         Self::BrokenOff,
@@ -68,6 +73,7 @@ impl Ending {
         Self::Malformed,
         Self::Unsolicited,
         Self::Late,
+        Self::Barred,
         Self::Ambiguous,
         Self::Early,
         Self::Enough,
@@ -80,6 +86,7 @@ impl Ending {
             Self::Announced => "announced",
             Self::Goodbye => "goodbye",
             Self::GoingAway => "going_away",
+            Self::Expelled => "expelled",
             Self::Idle => "idle",
             Self::Unanswered => "unanswered",
             Self::BrokenOff => "broken_off",
@@ -88,6 +95,7 @@ impl Ending {
             Self::Malformed => "malformed",
             Self::Unsolicited => "unsolicited",
             Self::Late => "late",
+            Self::Barred => "barred",
             Self::Ambiguous => "ambiguous",
             Self::Early => "early",
             Self::Enough => "enough",
@@ -101,6 +109,7 @@ impl Ending {
             Self::Announced => "as its answers announced",
             Self::Goodbye => "with a WebSocket Close frame",
             Self::GoingAway => "with an HTTP/2 GOAWAY",
+            Self::Expelled => "with an HTTP/2 GOAWAY that names an error",
             Self::Idle => "between answers",
             Self::Unanswered => "before an answer",
             Self::BrokenOff => "in the middle of an answer",
@@ -109,6 +118,7 @@ impl Ending {
             Self::Malformed => "after a malformed answer",
             Self::Unsolicited => "after bytes nobody had asked for",
             Self::Late => "after a late answer",
+            Self::Barred => "since the target allowed no HTTP/2 stream any more",
             Self::Ambiguous => {
                 "after an answer that does not say clearly where it ends (Transfer-Encoding \
                  beside Content-Length, or in HTTP/1.0)"
@@ -126,6 +136,7 @@ impl Ending {
             Self::Announced
                 | Self::Goodbye
                 | Self::GoingAway
+                | Self::Expelled
                 | Self::Idle
                 | Self::Unanswered
                 | Self::BrokenOff

@@ -250,6 +250,14 @@ impl RunRecord {
         self.workers.iter().for_each(|worker| sum.merge(&worker.endings));
         sum
     }
+
+    /// Whether an HTTP/2 target changed its limit of streams, or connections had different ones.
+    pub fn do_streams_vary(&self) -> bool {
+        let mut limits = self.workers.iter().filter(|worker| worker.established > 0);
+        let first = limits.next().and_then(|worker| worker.streams_limited);
+        limits.any(|worker| worker.streams_limited != first)
+            || self.workers.iter().any(|worker| worker.streams_vary)
+    }
 }
 
 /// The TCP state of the connections of one number, when it was last read (tcp(7), TCP_INFO).
@@ -347,6 +355,9 @@ pub struct WorkerRecord {
     /// The fewest streams that an HTTP/2 target allowed on a connection, if they were fewer than
     /// planned. Whole run.
     pub streams_limited: Option<u32>,
+    /// Whether that limit changed, or differed between connections, as far as it was below the
+    /// planned number. Whole run.
+    pub streams_vary: bool,
     /// TCP state of the connections that were read; empty if the backend or the kernel (before 6.8)
     /// cannot read it. Whole run.
     pub tcp: Vec<TcpReading>,

@@ -7,7 +7,9 @@ use rustix::io::Errno;
 use uringbench_core::status::StatusSample;
 use uringbench_ring::Failure;
 
+use super::connection::Connection;
 use crate::wire::tls::TlsFailure;
+use crate::wire::websocket::WebSocketConfig;
 
 /// Why a connection could not be made.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +30,12 @@ pub enum ConnectFailure {
     NoHttp2,
     /// The target does not open HTTP/2, for this reason.
     Http2(Arc<str>),
+    /// The target ends the connection at the first bytes of HTTP/2.
+    ClosedOnPreface,
+    /// The target answers HTTP/2 with TLS.
+    TlsInstead,
+    /// The target opens HTTP/2, but allows no stream.
+    NoStream,
     /// The peer closed it before the first request could be sent.
     Closed,
     /// No answer to the connect within the timeout.
@@ -64,6 +72,21 @@ impl fmt::Display for ConnectFailure {
                 );
             }
             Self::Http2(why) => return write!(f, "HTTP/2 cannot be opened: {why}"),
+            Self::ClosedOnPreface => {
+                return f.write_str(
+                    "the target closes the connection at the first bytes of HTTP/2: it does not \
+                     speak it on this port; leave --http2 out",
+                );
+            }
+            Self::TlsInstead => {
+                return f.write_str("TLS answers on this port: use https:// in the URL");
+            }
+            Self::NoStream => {
+                return f.write_str(
+                    "the target allows no stream (SETTINGS_MAX_CONCURRENT_STREAMS 0): raise its \
+                     limit, or leave --http2 out",
+                );
+            }
             Self::Closed => {
                 return f.write_str(
                     "the target closes connections before the first request is sent: check the \
@@ -97,6 +120,33 @@ impl fmt::Display for ConnectFailure {
             _ => "the target or the network refuses connections",
         };
         write!(f, "{failure}: {fix}")
+    }
+}
+
+impl ConnectFailure {
+    /// Why the handshakes before the first request on a connection did not end in time.
+    pub(crate) fn unopened(connection: &Connection, config: Option<&WebSocketConfig>) -> Self {
+        if connection.wire().http2().is_some_and(|http2| http2.machine.is_open()) {
+            return Self::NoStream;
+        }
+        let socket = connection.wire().websocket();
+        match socket.filter(|socket| !socket.is_opening()).zip(config) {
+            Some((socket, config)) => {
+                let wanted = config.plan.greeting;
+                Self::Greeting(wanted - socket.greeting(), wanted)
+            }
+            None => Self::Unanswered,
+        }
+    }
+
+    /// Why a connection ended in its handshakes, if HTTP/2 explains it.
+    pub(crate) fn of_preface(connection: &Connection) -> Option<Self> {
+        let machine = &connection.wire().http2()?.machine;
+        match (machine.is_open(), machine.hears_tls()) {
+            (true, _) => None,
+            (false, true) => Some(Self::TlsInstead),
+            (false, false) => Some(Self::ClosedOnPreface),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::in_flight::{Exchange, Share};
 use super::send::Session;
 use crate::event_loop::LoopOptions;
 use crate::wire::Wire;
+use crate::wire::http2::QUEUED_MAX;
 
 /// One connection number through its lives: down, connecting, up, closing, down …
 ///
@@ -269,6 +270,7 @@ impl Connection {
             && self.receive != Receive::Cancelling
             // Requests of HTTP/2 queue behind the send.
             && (!self.is_sending || self.wire.http2().is_some())
+            && !self.is_queue_full()
             // A request sent in pieces counts as in flight, and must be sent completely before the
             // next one.
             && (self.in_flight() == 0 || !self.owes_request());
@@ -297,10 +299,17 @@ impl Connection {
         self.owed() > 0
             && self.is_up()
             && !self.is_sending
+            && !self.is_queue_full()
             // An HTTP/2 target may allow fewer streams than are owed.
             && self.in_flight() - self.owed() < self.depth
             // A request in pieces must be sent completely before the next one.
             && !(has_sent && self.owes_request())
+    }
+
+    /// Whether a target of HTTP/2 reads so slowly that no further request is queued for it.
+    fn is_queue_full(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.replies.len() > QUEUED_MAX)
+            && self.wire.http2().is_some()
     }
 
     /// Whether part of the latest request has not been sent yet.
@@ -324,6 +333,10 @@ impl Connection {
 
     /// Whether it has answered a request.
     pub(crate) fn has_answered(&self) -> bool {
+        if self.wire.http2().is_some() {
+            // A stream that has ended may have ended without an answer.
+            return self.has_answered;
+        }
         self.taken > u32::from(self.in_flight() - self.owed())
     }
 

@@ -16,6 +16,9 @@ use crate::wire::http2::Http2;
 /// The name of HTTP/2 in TLS (RFC 9113 section 3.2).
 const ALPN: &[u8] = b"h2";
 
+/// Bytes that wait for a target which reads nothing and sends frames that want an answer.
+const UNREAD_MAX: usize = 1 << 20;
+
 /// What the connections of HTTP/2 share.
 pub(crate) struct Streams {
     /// Header blocks that are known.
@@ -24,11 +27,13 @@ pub(crate) struct Streams {
     depth: u16,
     /// The fewest streams that the target has allowed on a connection.
     allowed_min: u32,
+    /// The most of them, up to the planned depth.
+    allowed_max: u32,
 }
 
 impl Streams {
     pub(super) fn new(depth: u16) -> Self {
-        Self { blocks: Blocks::default(), depth, allowed_min: u32::MAX }
+        Self { blocks: Blocks::default(), depth, allowed_min: u32::MAX, allowed_max: 0 }
     }
 
     /// A connection will speak HTTP/2.
@@ -84,6 +89,12 @@ impl Streams {
             None => Ok(StreamProgress { consumed: bytes.len(), event: None }),
             Some(http2) => {
                 http2.heard = now;
+                let queued = connection.session.as_ref().map_or(0, |its| its.replies.len());
+                if queued > UNREAD_MAX {
+                    return Err(Violation::flood(
+                        "the target wants answers to its frames, but does not read them",
+                    ));
+                }
                 http2.machine.feed(bytes, &mut self.blocks, out)
             }
         }
@@ -91,9 +102,18 @@ impl Streams {
 
     /// The target's limit of streams has changed, or it takes none any more.
     pub(super) fn note_allowed(&mut self, connection: &mut Connection) {
-        if let Some(http2) = connection.wire.http2() {
-            connection.depth = http2.machine.allowed();
-            self.allowed_min = self.allowed_min.min(http2.machine.streams_max());
+        let Some(http2) = connection.wire.http2_mut() else { return };
+        connection.depth = http2.machine.allowed();
+        let most = http2.machine.streams_max();
+        if connection.depth > 0 || http2.is_leaving() {
+            http2.barred_since = None;
+        } else {
+            http2.barred_since.get_or_insert(http2.heard);
+        }
+        // None at all is a pause, which says nothing about the others.
+        if most > 0 {
+            self.allowed_min = self.allowed_min.min(most);
+            self.allowed_max = self.allowed_max.max(most.min(self.depth.into()));
         }
     }
 
@@ -101,6 +121,11 @@ impl Streams {
     /// planned.
     pub(crate) fn limited_to(&self) -> Option<u32> {
         Some(self.allowed_min).filter(|most| *most < u32::from(self.depth))
+    }
+
+    /// Whether that limit changed, or differed between connections.
+    pub(crate) fn do_limits_vary(&self) -> bool {
+        self.limited_to().is_some_and(|fewest| fewest < self.allowed_max)
     }
 
     /// Header blocks recognised without decoding, and decoded.

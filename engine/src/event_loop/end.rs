@@ -47,9 +47,15 @@ pub(super) enum End<'a> {
 
 impl End<'_> {
     /// The way in which the end is counted. `oldest` is the exchange with the next expected answer,
-    /// if there is one.
+    /// if there is one, with HTTP/2 any of them.
     pub(super) fn ending(self, connection: &Connection, oldest: Option<&Exchange>) -> Ending {
+        let http2 = connection.wire().http2();
         match self {
+            Self::Closed | Self::Reset
+                if http2.is_some_and(|it| it.machine.expulsion().is_some()) =>
+            {
+                Ending::Expelled
+            }
             Self::Finished(ending) => ending,
             Self::Goodbye(_) if oldest.is_none() => Ending::Goodbye,
             Self::Goodbye(_) => Ending::Unanswered,

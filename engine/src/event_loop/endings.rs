@@ -117,11 +117,7 @@ impl<D: Driver> EventLoop<D> {
     /// A connection ends: requests in flight on it are given back or fail.
     pub(super) fn fail_connection(&mut self, number: u32, end: End<'_>, now: Timestamp) {
         let is_sending = self.connections[number].in_flight() > 0;
-        let connection = &self.connections[number];
-        let in_flight = self.connections.in_flight();
-        let oldest =
-            (connection.in_flight() > 0).then(|| in_flight.get(self.connections.answering(number)));
-        let ending = end.ending(connection, oldest);
+        let ending = end.ending(&self.connections[number], self.telling(number));
         self.settle(number, end, ending, now);
         let totals = self.recorder.totals();
         if self.connections.is_idle(number) {
@@ -132,7 +128,20 @@ impl<D: Driver> EventLoop<D> {
         self.close_lost(number, is_sending, now);
     }
 
-    fn close_lost(&mut self, number: u32, is_sending: bool, now: Timestamp) {
+    /// The exchange by which the end of a connection is classified, if one awaits its answer.
+    fn telling(&self, number: u32) -> Option<&Exchange> {
+        let connection = &self.connections[number];
+        if connection.wire().http2().is_some() {
+            // Streams have no order: one whose answer has begun shows most.
+            let of = self.connections.in_flight().of(number, connection.share());
+            let sent = of.map(|(_, exchange)| exchange).filter(|exchange| !exchange.is_owed());
+            return sent.max_by_key(|exchange| exchange.is_begun());
+        }
+        let in_flight = self.connections.in_flight();
+        (connection.in_flight() > 0).then(|| in_flight.get(self.connections.answering(number)))
+    }
+
+    pub(super) fn close_lost(&mut self, number: u32, is_sending: bool, now: Timestamp) {
         self.connections.close_lost(&mut self.driver, number, is_sending, now);
         self.forget_answer(number);
     }
@@ -141,19 +150,6 @@ impl<D: Driver> EventLoop<D> {
     pub(super) fn close_gracefully(&mut self, number: u32) {
         self.connections.close_gracefully(&mut self.driver, number);
         self.forget_answer(number);
-    }
-
-    /// All streams of a connection that takes no further ones have ended.
-    pub(super) fn end_drained(&mut self, number: u32, now: Timestamp) {
-        // The timeout of requests that were given back starts again.
-        self.connections[number].renew(now);
-        let http2 = self.connections[number].wire().http2();
-        if http2.is_some_and(|http2| http2.machine.is_going_away()) {
-            self.recorder.totals().endings.add(Ending::GoingAway);
-            self.close_lost(number, false, now);
-        } else {
-            self.close_gracefully(number);
-        }
     }
 
     /// Discards the part of an answer that has arrived.
@@ -511,7 +507,8 @@ impl<D: Driver> EventLoop<D> {
             Link::Opening { since } => (since + timeout, connection.wakes_at()),
             Link::Parting { since } => (since + PARTING_MAX.min(timeout), connection.wakes_at()),
             Link::Up { .. } => {
-                (self.late_at(number).min(self.judged_at(number)), connection.wakes_at())
+                let late_at = self.late_at(number).min(self.barred_until(number));
+                (late_at.min(self.judged_at(number)), connection.wakes_at())
             }
             Link::Closing { .. } => return earliest,
         };
@@ -529,37 +526,25 @@ impl<D: Driver> EventLoop<D> {
                 self.on_connect_failed(number, ConnectFailure::TimedOut, now);
             }
             Link::Opening { .. } => {
-                let failure = self.unopened(number);
+                let config = self.connections.config().websocket.as_ref();
+                let failure = ConnectFailure::unopened(&self.connections[number], config);
                 self.on_connect_failed(number, failure, now);
             }
             Link::Parting { .. } => self.close_parted(number, now),
             Link::Up { .. } if self.judged_at(number) < Timestamp::NEVER => {
                 self.give_up_answer(number, now);
             }
+            Link::Up { .. } if self.barred_until(number) <= now => {
+                self.fail_connection(number, End::Finished(Ending::Barred), now);
+            }
             Link::Up { .. } if self.connections[number].wire().http2().is_some() => {
                 self.end_late_streams(number, now);
-                return earliest.min(self.late_at(number));
+                return earliest.min(self.late_at(number)).min(self.barred_until(number));
             }
             // The connection cannot be reused, since the late answer may still arrive.
             Link::Up { .. } | Link::Closing { .. } => self.fail_connection(number, End::Late, now),
         }
         earliest
-    }
-
-    /// Ends the late streams of a connection, or the connection with them.
-    fn end_late_streams(&mut self, number: u32, now: Timestamp) {
-        let mut receiver = self.receiver(number, now);
-        let goes_on = receiver.end_late_streams();
-        let frames = receiver.follow_up.replies;
-        if !goes_on {
-            return self.fail_connection(number, End::Late, now);
-        }
-        self.connections.queue(number, &frames);
-        match (self.connections.is_drained(number), self.connections.is_done(number)) {
-            (true, _) => self.end_drained(number, now),
-            (false, true) => self.leave(number, now),
-            (false, false) => self.mark_ready(number),
-        }
     }
 
     /// When the first answer on an open connection becomes late; never, if none is expected.
@@ -581,19 +566,6 @@ impl<D: Driver> EventLoop<D> {
         match held.zip(self.work.step(self.user(number)).hearing) {
             Some((held, hearing)) => held.since + hearing.patience(self.options.timeout),
             None => Timestamp::NEVER,
-        }
-    }
-
-    /// Why the handshakes before the first request on a connection did not end in time.
-    fn unopened(&self, number: u32) -> ConnectFailure {
-        let config = self.connections.config().websocket.as_ref();
-        let socket = self.connections[number].wire().websocket();
-        match socket.filter(|socket| !socket.is_opening()).zip(config) {
-            Some((socket, config)) => {
-                let wanted = config.plan.greeting;
-                ConnectFailure::Greeting(wanted - socket.greeting(), wanted)
-            }
-            None => ConnectFailure::Unanswered,
         }
     }
 }

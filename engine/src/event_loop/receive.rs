@@ -333,7 +333,9 @@ impl<D: Driver> EventLoop<D> {
             Link::Up { .. } => self.fail_connection(number, End::Reset, now),
             Link::Parting { .. } => self.close_parted(number, now),
             Link::Opening { .. } => {
-                self.on_connect_failed(number, ConnectFailure::Refused(failure), now);
+                let preface = ConnectFailure::of_preface(&self.connections[number]);
+                let failure = preface.unwrap_or(ConnectFailure::Refused(failure));
+                self.on_connect_failed(number, failure, now);
             }
             Link::Down { .. } | Link::Connecting { .. } | Link::Closing { .. } => {}
         }
@@ -346,12 +348,13 @@ impl<D: Driver> EventLoop<D> {
         }
         if connection.is_opening() {
             // It may be the end of an answer that explains it.
+            let preface = ConnectFailure::of_preface(connection);
             let socket = connection.wire_mut().websocket_mut();
             let failure = match socket.map(|socket| socket.machine_mut().end_of_stream()) {
                 Some(SocketEnd::Refused(response)) => {
                     ConnectFailure::Upgrade(self.statuses.refusal(response.status, b"").into())
                 }
-                _ => ConnectFailure::Closed,
+                _ => preface.unwrap_or(ConnectFailure::Closed),
             };
             return self.on_connect_failed(number, failure, now);
         }

@@ -6,11 +6,14 @@
 use std::fmt::Display;
 
 use uringbench_core::answer_code::AnswerCode;
+use uringbench_core::ending::Ending;
 use uringbench_core::http::response::{Persistence, Response};
 use uringbench_core::http2::error::{ErrorCode, Violation};
 use uringbench_core::http2::machine::{Http2Machine, StreamAnswer, StreamEvent};
 use uringbench_core::outcome::Outcome;
+use uringbench_core::time::Timestamp;
 
+use super::EventLoop;
 use super::end::End;
 use super::endings::RETRIES_MAX;
 use super::receiver::{FeedResult, Read, Receiver};
@@ -26,6 +29,17 @@ const BROKEN_OFF: &str = "the target closed the connection in the middle of an a
 const DROPPED: &str = "the connection was dropped, since an answer was late on it";
 const NOTHING_CAME: &str =
     "nothing came on the connection within --timeout, neither this answer nor another";
+
+/// What an error of the target asks for, as the end of a cause.
+const fn hint(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::HTTP_1_1_REQUIRED => ": it wants HTTP/1.1; leave --http2 out",
+        ErrorCode::ENHANCE_YOUR_CALM => {
+            ": it takes this load for an attack; lower -p or -c, or raise its limits"
+        }
+        _ => "",
+    }
+}
 
 /// The receive path.
 impl<D: Driver> Receiver<'_, D> {
@@ -61,16 +75,10 @@ impl<D: Driver> Receiver<'_, D> {
                 let (_, in_flight) = self.connections.with_exchanges(self.number);
                 in_flight.get_mut(ExchangeId(exchange)).begin_response(self.now);
             }
-            StreamEvent::Opened => self.follow_up.is_opened = true,
-            StreamEvent::Room => self.connections.note_allowed(self.number),
+            StreamEvent::Opened | StreamEvent::Room => self.on_room(),
             StreamEvent::Refused { exchange } => self.return_or_fail(ExchangeId(exchange)),
             StreamEvent::Reset { exchange, code } => {
-                let cause = match code {
-                    ErrorCode::HTTP_1_1_REQUIRED => {
-                        "the target wants HTTP/1.1 (HTTP_1_1_REQUIRED): leave --http2 out".into()
-                    }
-                    code => format!("the target reset the stream ({code})"),
-                };
+                let cause = format!("the target reset the stream ({code}){}", hint(code));
                 self.fail_stream(ExchangeId(exchange), Outcome::Reset, &cause);
             }
             StreamEvent::Malformed { exchange, fault } => {
@@ -79,6 +87,16 @@ impl<D: Driver> Receiver<'_, D> {
             StreamEvent::GoingAway { code } => return self.on_going_away(code),
         }
         None
+    }
+
+    /// A limit or a window has changed. A target that allows no stream is not open yet.
+    fn on_room(&mut self) {
+        let connection = &self.connections[self.number];
+        if !connection.is_opening() {
+            return self.connections.note_allowed(self.number);
+        }
+        let allowed = connection.wire().http2().map_or(0, |http2| http2.machine.allowed());
+        self.follow_up.is_opened = allowed > 0;
     }
 
     /// An answer is complete.
@@ -110,7 +128,8 @@ impl<D: Driver> Receiver<'_, D> {
         let number = self.number;
         if self.connections[number].is_opening() {
             self.follow_up.is_opened = false;
-            let why = format!("the target sends GOAWAY ({code}) before the first request");
+            let why =
+                format!("the target sends GOAWAY ({code}) before the first request{}", hint(code));
             return Some(FeedResult::NotOpened(ConnectFailure::Http2(why.into())));
         }
         self.connections.note_allowed(number);
@@ -129,8 +148,17 @@ impl<D: Driver> Receiver<'_, D> {
         if in_flight.get(id).retries() < RETRIES_MAX {
             in_flight.give_back(connection.share_mut(), id);
         } else {
-            self.fail_stream(id, Outcome::Reset, &REFUSED);
+            match self.expulsion() {
+                Some(cause) => self.fail_stream(id, Outcome::Reset, &cause),
+                None => self.fail_stream(id, Outcome::Reset, &REFUSED),
+            }
         }
+    }
+
+    /// The cause of requests on a connection that the target ends with an error.
+    fn expulsion(&self) -> Option<String> {
+        let code = self.connections[self.number].wire().http2()?.machine.expulsion()?;
+        Some(format!("the target ended the connection (GOAWAY {code}){}", hint(code)))
     }
 
     /// A request ends without an answer.
@@ -165,6 +193,7 @@ impl<D: Driver> Receiver<'_, D> {
     /// A connection of HTTP/2 ends with requests in flight: those that were given back wait for the
     /// next one. `closed`: the cause of those without any byte of an answer.
     pub(super) fn settle_streams(&mut self, end: End<'_>, closed: &'static str) {
+        let expulsion = self.expulsion();
         for (id, exchange) in self.sent_streams() {
             let (connection, in_flight) = self.connections.with_exchanges(self.number);
             let may_repeat = self.work.step(exchange.user()).is_repeatable
@@ -181,6 +210,7 @@ impl<D: Driver> Receiver<'_, D> {
                     continue;
                 }
                 End::Late => (Outcome::Reset, &DROPPED),
+                _ if let Some(cause) = &expulsion => (Outcome::Reset, cause),
                 _ if exchange.is_begun() => (Outcome::Reset, &BROKEN_OFF),
                 _ => (Outcome::Reset, &closed),
             };
@@ -221,5 +251,53 @@ impl<D: Driver> Receiver<'_, D> {
             self.fail_stream(id, Outcome::Timeout, &cause);
         }
         true
+    }
+}
+
+/// Connections.
+impl<D: Driver> EventLoop<D> {
+    /// All streams of a connection that takes no further ones have ended.
+    pub(super) fn end_drained(&mut self, number: u32, now: Timestamp) {
+        // The timeout of requests that were given back starts again.
+        self.connections[number].renew(now);
+        let http2 = self.connections[number].wire().http2();
+        let Some(http2) = http2.filter(|http2| http2.machine.is_going_away()) else {
+            return self.close_gracefully(number);
+        };
+        let has_error = http2.machine.expulsion().is_some();
+        let ending = if has_error { Ending::Expelled } else { Ending::GoingAway };
+        let is_idle = self.connections.is_idle(number);
+        let totals = self.recorder.totals();
+        if is_idle {
+            totals.idle_lost += 1;
+        } else {
+            totals.endings.add(ending);
+        }
+        self.close_lost(number, false, now);
+    }
+
+    /// Ends the late streams of a connection, or the connection with them.
+    pub(super) fn end_late_streams(&mut self, number: u32, now: Timestamp) {
+        let mut receiver = self.receiver(number, now);
+        let goes_on = receiver.end_late_streams();
+        let frames = receiver.follow_up.replies;
+        if !goes_on {
+            return self.fail_connection(number, End::Late, now);
+        }
+        self.connections.queue(number, &frames);
+        match (self.connections.is_drained(number), self.connections.is_done(number)) {
+            (true, _) => self.end_drained(number, now),
+            (false, true) => self.leave(number, now),
+            (false, false) => self.mark_ready(number),
+        }
+    }
+
+    /// When a connection fails on which the target allows no stream any more; never, if it allows
+    /// some. Requests in flight have deadlines of their own.
+    pub(super) fn barred_until(&self, number: u32) -> Timestamp {
+        let connection = &self.connections[number];
+        let since = connection.wire().http2().and_then(|http2| http2.barred_since);
+        let waits = connection.in_flight() == 0 && !self.connections.is_idle(number);
+        since.filter(|_| waits).map_or(Timestamp::NEVER, |since| since + self.options.timeout)
     }
 }

@@ -87,7 +87,7 @@ fn the_law_holds_for_streams() {
     for ending in [Ending::GoingAway, Ending::BrokenOff, Ending::Malformed, Ending::Late] {
         assert!(ended(ending), "no connection ended so: {ending:?}");
     }
-    assert!(seen.totals.idle_lost + seen.totals.reconnects > 0, "no connection was made again");
+    assert!(seen.totals.idle_lost > 0, "no idle connection was lost");
 }
 
 #[test]

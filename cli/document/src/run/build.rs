@@ -419,6 +419,7 @@ fn client(record: &RunRecord, summary: &Summary) -> ClientFigures {
         enters_per_request: client.enters_per_request,
         connections_used: Some(record.workers.iter().map(|w| u64::from(w.connections_used)).sum()),
         streams_max: record.workers.iter().filter_map(|w| w.streams_limited).min(),
+        streams_vary: record.do_streams_vary(),
         connection_endings: endings(record),
         tcp: summary.tcp.map(tcp),
         workers: record.workers.iter().zip(&summary.workers).map(worker).collect(),

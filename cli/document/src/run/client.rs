@@ -24,14 +24,18 @@ pub struct ClientFigures {
     /// fewer than `plan.pipeline`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub streams_max: Option<u32>,
+    /// Whether that limit changed in the run, or differed between connections: `streams_max` is the
+    /// fewest then. Left out if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub streams_vary: bool,
     /// Why connections that stood have ended, where neither the plan nor the run's end wanted it,
     /// by kind, whole run. By the target: `announced`, `goodbye` (a WebSocket's Close frame),
-    /// `going_away` (an HTTP/2 GOAWAY),
+    /// `going_away` (an HTTP/2 GOAWAY), `expelled` (a GOAWAY that names an error),
     /// `idle` (between answers), `unanswered`, `broken_off` and `truncated` (TLS without
-    /// close_notify). By uringbench: `malformed`, `unsolicited`, `late`, `ambiguous` (an answer
-    /// does not say clearly where it ends), `early` (an answer before its request was sent whole),
-    /// `enough` (events of a stream) and `refused` (a WebSocket). By either: `tls`. Those never
-    /// seen are left out.
+    /// close_notify). By uringbench: `malformed`, `unsolicited`, `late`, `barred` (HTTP/2
+    /// without any stream allowed), `ambiguous` (an answer does not say clearly where it ends),
+    /// `early` (an answer before its request was sent whole), `enough` (events of a stream) and
+    /// `refused` (a WebSocket). By either: `tls`. Those never seen are left out.
     #[serde(default)]
     pub connection_endings: BTreeMap<String, u64>,
     /// TCP state of the connections (tcp(7), TCP_INFO); `null` if it cannot be read: kernels before

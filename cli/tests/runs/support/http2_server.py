@@ -9,6 +9,7 @@ CODES = h2.settings.SettingCodes
 SETTINGS = {
     "limited": {CODES.MAX_CONCURRENT_STREAMS: 3},
     "one_byte": {CODES.INITIAL_WINDOW_SIZE: 1},
+    "no_stream": {CODES.MAX_CONCURRENT_STREAMS: 0},
     "no_table": {CODES.HEADER_TABLE_SIZE: 0},
     "small_window": {CODES.INITIAL_WINDOW_SIZE: 1000},
 }.get(MODE, {})
@@ -34,7 +35,7 @@ class Connection:
         self.last = 0
 
     def answer(self, stream):
-        if self.is_leaving and stream > self.last:
+        if self.is_leaving and (stream > self.last or MODE == "expel"):
             return note("unprocessed")
         self.streams += 1
         if MODE == "refuse" and self.streams % 10 == 3:
@@ -42,7 +43,7 @@ class Connection:
             return self.h2.reset_stream(stream, h2.errors.ErrorCodes.REFUSED_STREAM)
         if MODE == "cancel" and self.streams % 10 == 3:
             return self.h2.reset_stream(stream, h2.errors.ErrorCodes.INTERNAL_ERROR)
-        if MODE == "silent" and self.streams % 10 == 3:
+        if MODE == "silent" and self.streams in (3, 13, 23):
             return None
         if MODE == "interim":
             self.h2.send_headers(stream, [(":status", "103"), ("link", "</x>")])
@@ -58,11 +59,20 @@ class Connection:
         note("answered")
         if MODE == "ping":
             self.h2.ping(b"01234567")
-        if MODE == "go_away" and self.streams == 25:
+        if MODE == "barring" and self.streams == 1:
+            with lock:
+                SETTINGS[CODES.MAX_CONCURRENT_STREAMS] = 0
+            self.h2.update_settings({CODES.MAX_CONCURRENT_STREAMS: 0})
+        if MODE in ("go_away", "expel") and self.streams == 25:
             self.is_leaving, self.last = True, stream
+            code = 11 if MODE == "expel" else 0
+            if MODE == "expel":
+                # It takes this one, and never answers it.
+                self.last += 2
             self.sock.sendall(self.h2.data_to_send())
             # A second GOAWAY may lower the first one, and the library sends only the frame.
-            frame = bytes([0, 0, 8, 7, 0, 0, 0, 0, 0]) + stream.to_bytes(4, "big") + bytes(4)
+            frame = bytes([0, 0, 8, 7, 0, 0, 0, 0, 0]) + self.last.to_bytes(4, "big")
+            frame += code.to_bytes(4, "big")
             self.sock.sendall(frame)
 
     def on(self, event):

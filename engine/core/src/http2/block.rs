@@ -18,13 +18,25 @@ const KNOWN_MAX: usize = 8;
 /// The longest block that refers to its table and is remembered.
 const SEEN_BYTES_MAX: usize = 46;
 
+/// After so many blocks in a row of which none was known, only one in [`TRIED_EVERY`] is learnt:
+/// they may all differ.
+const TRIED_MAX: u32 = 64;
+const TRIED_EVERY: u32 = 16;
+
 /// A block that does not depend on any table.
 #[derive(Debug)]
 struct Known {
-    bytes: Box<[u8]>,
+    bytes: [u8; KNOWN_BYTES_MAX],
+    length: usize,
     head: AnswerFields,
     /// The sizes of the entries that it inserts, summed.
     inserted: usize,
+}
+
+impl Known {
+    fn block(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
 }
 
 /// The blocks that a worker knows, shared by its connections.
@@ -37,6 +49,8 @@ pub struct Blocks {
     oldest: usize,
     hits: u64,
     misses: u64,
+    /// Blocks decoded since one was recognised.
+    misses_in_row: u32,
     is_disabled: bool,
 }
 
@@ -53,22 +67,33 @@ impl Blocks {
 
     #[inline]
     fn find(&mut self, block: &[u8]) -> Option<&Arc<Known>> {
-        let is_it = |known: &Arc<Known>| *known.bytes == *block;
+        let is_it = |known: &Arc<Known>| known.block() == block;
         if !self.known.get(self.last).is_some_and(is_it) {
             self.last = self.known.iter().position(is_it)?;
         }
         self.hits += 1;
+        self.misses_in_row = 0;
         self.known.get(self.last)
     }
 
     fn learn(&mut self, block: &[u8], head: AnswerFields, inserted: usize) {
-        let known = Arc::new(Known { bytes: block.into(), head, inserted });
+        self.misses_in_row = self.misses_in_row.saturating_add(1);
+        if self.misses_in_row > TRIED_MAX && !self.misses_in_row.is_multiple_of(TRIED_EVERY) {
+            return;
+        }
+        let mut known = Known { bytes: [0; KNOWN_BYTES_MAX], length: block.len(), head, inserted };
+        known.bytes[..block.len()].copy_from_slice(block);
         if self.known.len() < KNOWN_MAX {
             self.last = self.known.len();
-            self.known.push(known);
+            self.known.push(Arc::new(known));
         } else {
             self.last = self.oldest;
-            self.known[self.oldest] = known;
+            let place = &mut self.known[self.oldest];
+            match Arc::get_mut(place) {
+                Some(old) => *old = known,
+                // A connection owes it to its table.
+                None => *place = Arc::new(known),
+            }
             self.oldest = (self.oldest + 1) % KNOWN_MAX;
         }
     }
@@ -176,7 +201,7 @@ impl BlockReader {
         let Some((known, times)) = self.owed.take() else { return Ok(()) };
         let enough = self.decoder.table().size_max() / known.inserted + 2;
         for _ in 0..enough.min(times as usize) {
-            self.decoder.decode(&known.bytes, |_| {})?;
+            self.decoder.decode(known.block(), |_| {})?;
         }
         Ok(())
     }

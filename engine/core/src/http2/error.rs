@@ -80,7 +80,8 @@ impl Violation {
         Self { code: ErrorCode::COMPRESSION_ERROR, fault }
     }
 
-    pub(super) const fn flood(fault: &'static str) -> Self {
+    /// The peer causes too much work.
+    pub const fn flood(fault: &'static str) -> Self {
         Self { code: ErrorCode::ENHANCE_YOUR_CALM, fault }
     }
 }

@@ -135,6 +135,8 @@ pub struct Http2Machine {
     debt: ReceiveDebt,
     /// The last stream that the target may have processed, once it goes away.
     last_id: Option<u32>,
+    /// The first error with which it does.
+    expulsion: Option<ErrorCode>,
     quiet: u32,
     /// Streams whose requests have not been sent completely.
     unsent: u16,
@@ -166,6 +168,7 @@ impl Http2Machine {
             window: SendWindow::new(settings::WINDOW_DEFAULT),
             debt: ReceiveDebt::NONE,
             last_id: None,
+            expulsion: None,
             quiet: 0,
             unsent: 0,
             next_place: 0,
@@ -204,6 +207,17 @@ impl Http2Machine {
     /// Whether the target takes no further streams.
     pub const fn is_going_away(&self) -> bool {
         self.last_id.is_some()
+    }
+
+    /// The error with which it ends the connection, if it named one (GOAWAY).
+    pub const fn expulsion(&self) -> Option<ErrorCode> {
+        self.expulsion
+    }
+
+    /// Whether a TLS record has come instead of SETTINGS: an alert is shorter than a frame's
+    /// header.
+    pub fn hears_tls(&self) -> bool {
+        !self.is_open && self.have >= 2 && self.header.starts_with(&[0x15, 3])
     }
 
     /// Whether the ids of streams are nearly used up, so that another connection is needed.

@@ -149,10 +149,11 @@ impl Run<'_> {
     }
 
     /// Requests that may have been in flight on a connection: as planned, or as an HTTP/2 target
-    /// allowed.
+    /// allowed, if its limit was the same all the time.
     fn depth(&self) -> u64 {
         let planned = self.plan.workload.pipeline().into();
-        self.streams_max().map_or(planned, |most| planned.min(most.into()))
+        let limit = self.streams_max().filter(|_| !self.record.do_streams_vary());
+        limit.map_or(planned, |most| planned.min(most.into()))
     }
 
     /// The fewest streams that an HTTP/2 target allowed, if they were fewer than planned.

@@ -1,6 +1,8 @@
 //! The server's side of HTTP/2: it takes requests as streams, answers them in any order and form,
 //! and misbehaves: refuses streams, resets them, goes away, breaks off, breaks the protocol.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
 use uringbench_core::http2::frame::{self, FrameHeader, PREFACE, flag, kind};
 use uringbench_core::time::Nanos;
 
@@ -17,6 +19,74 @@ pub(super) struct Streams {
     /// The last stream that is processed, if the server goes away.
     last: Option<u32>,
     has_inserted: bool,
+    /// Bytes that the client may send on the connection, and on each stream with a body under way.
+    window: i64,
+    windows: BTreeMap<u32, i64>,
+    /// What each new stream may send.
+    window_first: i64,
+    /// Streams of the client that have not ended.
+    live: BTreeSet<u32>,
+    /// How many there may be, once the client has confirmed it.
+    limit: usize,
+    /// SETTINGS that it has not confirmed: limit of streams, and window of each.
+    unconfirmed: VecDeque<(u8, u16)>,
+    /// It may open no stream at present.
+    is_barred: bool,
+    /// The latest stream that the client has opened.
+    last_seen: u32,
+}
+
+/// The window of a connection, and of a stream before any SETTINGS.
+const WINDOW: i64 = 65_535;
+
+/// What the client may do.
+impl Streams {
+    /// It has confirmed the oldest SETTINGS.
+    fn confirm(&mut self) {
+        let (limit, window) = self.unconfirmed.pop_front().expect("it confirms what was sent");
+        let change = i64::from(window) - self.window_first;
+        self.windows.values_mut().for_each(|left| *left += change);
+        self.window_first += change;
+        self.limit = limit.into();
+    }
+
+    /// It begins a stream.
+    fn begin(&mut self, stream: u32) {
+        assert!(stream % 2 == 1 && stream > self.last_seen, "ids of streams rise");
+        self.last_seen = stream;
+        if self.last.is_some_and(|last| stream > last) {
+            return;
+        }
+        self.live.insert(stream);
+        assert!(
+            self.live.len() <= self.limit,
+            "{} streams, {} allowed",
+            self.live.len(),
+            self.limit
+        );
+        self.windows.insert(stream, self.window_first);
+    }
+
+    /// It sends part of a body. The server gives bytes of a stream back at once, those of the
+    /// connection from half of its window on: returns how many now.
+    fn take_data(&mut self, stream: u32, length: u32, is_end: bool) -> u32 {
+        let length = i64::from(length);
+        assert!(length <= self.window, "{length} bytes, {} allowed", self.window);
+        self.window -= length;
+        if let Some(left) = self.windows.get(&stream) {
+            // A window may be negative, but then nothing is sent.
+            assert!(length == 0 || length <= *left, "{length} bytes, {left} allowed");
+        }
+        if is_end {
+            self.windows.remove(&stream);
+        }
+        let taken = WINDOW - self.window;
+        if taken < WINDOW / 2 {
+            return 0;
+        }
+        self.window = WINDOW;
+        taken as u32
+    }
 }
 
 fn frame_of(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
@@ -34,9 +104,11 @@ impl World {
             assert!(simulated.streams.inbox.starts_with(PREFACE), "the preface comes first");
             simulated.streams.inbox.drain(..PREFACE.len());
             simulated.streams.has_preface = true;
+            simulated.streams.window = WINDOW;
+            simulated.streams.window_first = WINDOW;
+            simulated.streams.limit = usize::MAX;
             let limit = [2, 100][self.below(2) as usize];
-            let settings = [&[0, 3, 0, 0, 0][..], &[limit]].concat();
-            self.send_frames(connection, generation, frame_of(kind::SETTINGS, 0, 0, &settings));
+            self.send_settings(connection, generation, limit);
         }
         loop {
             let simulated = self.current(connection, generation);
@@ -66,16 +138,19 @@ impl World {
                 let ack = frame_of(kind::SETTINGS, flag::ACK, 0, &[]);
                 self.send_frames(connection, generation, ack);
             }
+            kind::SETTINGS => streams.confirm(),
             kind::HEADERS => {
+                streams.begin(stream);
                 self.witness.requests.set(self.witness.requests.get() + 1);
                 if header.has(flag::END_STREAM) {
                     self.take_stream(connection, generation, stream);
                 }
             }
             kind::DATA => {
+                let back = streams.take_data(stream, length, header.has(flag::END_STREAM));
                 let mut out = Vec::new();
-                if length > 0 {
-                    out.extend(frame_of(kind::WINDOW_UPDATE, 0, 0, &length.to_be_bytes()));
+                if back > 0 {
+                    out.extend(frame_of(kind::WINDOW_UPDATE, 0, 0, &back.to_be_bytes()));
                 }
                 if header.has(flag::END_STREAM) {
                     self.take_stream(connection, generation, stream);
@@ -85,7 +160,11 @@ impl World {
                 }
                 self.send_frames(connection, generation, out);
             }
-            kind::RST_STREAM => streams.open.retain(|open| *open != stream),
+            kind::RST_STREAM => {
+                streams.open.retain(|open| *open != stream);
+                streams.windows.remove(&stream);
+                streams.live.remove(&stream);
+            }
             kind::PING | kind::GOAWAY => assert_eq!(payload.len(), 8),
             _ => {}
         }
@@ -100,6 +179,9 @@ impl World {
         if simulated.is_silent || simulated.streams.last.is_some_and(|last| stream > last) {
             return;
         }
+        if is_faulty && fault != 3 {
+            simulated.streams.live.remove(&stream);
+        }
         let reset = |code: u8| frame_of(kind::RST_STREAM, 0, stream, &[0, 0, 0, code]);
         let faulty = match fault {
             _ if !is_faulty => {
@@ -113,6 +195,7 @@ impl World {
                 let last = stream.saturating_sub(2 * (fault as u32 + 1)) | 1;
                 simulated.streams.last = Some(last);
                 simulated.streams.open.retain(|open| *open <= last);
+                simulated.streams.live.retain(|open| *open <= last);
                 let payload = [&last.to_be_bytes()[..], &[0; 4]].concat();
                 self.at(self.now, Happening::Answers { connection, generation });
                 frame_of(kind::GOAWAY, 0, 0, &payload)
@@ -133,8 +216,33 @@ impl World {
         self.send_frames(connection, generation, faulty);
     }
 
+    /// Limits for the streams and their windows, from when the client confirms them.
+    fn send_settings(&mut self, connection: u32, generation: u32, limit: u8) {
+        let window = [1_000, 30_000, WINDOW as u16][self.below(3) as usize];
+        let streams = &mut self.current(connection, generation).streams;
+        streams.is_barred = limit == 0;
+        streams.unconfirmed.push_back((limit, window));
+        let [high, low] = window.to_be_bytes();
+        let settings = [0, 3, 0, 0, 0, limit, 0, 4, 0, 0, high, low];
+        self.send_frames(connection, generation, frame_of(kind::SETTINGS, 0, 0, &settings));
+    }
+
+    /// The server allows no stream for a while, and some again.
+    fn change_limits(&mut self, connection: u32, generation: u32) {
+        let is_barred = self.current(connection, generation).streams.is_barred;
+        let changes = self.below(40);
+        if is_barred {
+            self.send_settings(connection, generation, 3);
+        } else if changes < 2 {
+            self.send_settings(connection, generation, [0, 4][changes as usize]);
+            let time = self.now + Nanos(self.below(2_000_000));
+            self.at(time, Happening::Answers { connection, generation });
+        }
+    }
+
     /// Answers one of the open streams; others follow.
     pub(super) fn answer_streams(&mut self, connection: u32, generation: u32) {
+        self.change_limits(connection, generation);
         let (choice, form, size) = (self.below(1 << 20), self.below(6), self.below(20_000));
         let simulated = self.current(connection, generation);
         let streams = &mut simulated.streams;
@@ -148,6 +256,7 @@ impl World {
             return;
         }
         let stream = streams.open.swap_remove(choice as usize % streams.open.len());
+        streams.live.remove(&stream);
         let body = vec![b'x'; if form == 0 { size as usize } else { 5 }];
         let block: &[u8] = match form {
             1 if streams.has_inserted => b"\x88\xbe",

@@ -193,11 +193,12 @@ impl Http2Machine {
             self.check_closed(id)?;
             return self.note_quiet(1).map(|()| None);
         };
-        let exchange = stream.exchange;
+        let (exchange, is_untouched) = (stream.exchange, stream.phase == Phase::Waiting);
         self.close(id);
         self.quiet = 0;
         Ok(Some(match ErrorCode(code) {
-            ErrorCode::REFUSED_STREAM => StreamEvent::Refused { exchange },
+            // After the header of an answer the target has processed the request.
+            ErrorCode::REFUSED_STREAM if is_untouched => StreamEvent::Refused { exchange },
             code => StreamEvent::Reset { exchange, code },
         }))
     }
@@ -274,7 +275,11 @@ impl Http2Machine {
         // A second one may only lower it (RFC 9113 section 6.8).
         self.last_id = Some(self.last_id.map_or(last, |before| before.min(last)));
         self.note_quiet(1)?;
-        Ok(Some(StreamEvent::GoingAway { code: ErrorCode(u32::from_be_bytes(code)) }))
+        let code = ErrorCode(u32::from_be_bytes(code));
+        if code != ErrorCode::NO_ERROR {
+            self.expulsion.get_or_insert(code);
+        }
+        Ok(Some(StreamEvent::GoingAway { code }))
     }
 
     fn on_window_update(

@@ -60,6 +60,7 @@ impl Http2Machine {
             header.write(out);
             out.extend_from_slice(&body[start..start + length]);
             self.unsent -= u16::from(is_last);
+            self.quiet = 0;
             passed = 0;
         }
     }

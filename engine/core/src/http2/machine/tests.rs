@@ -278,6 +278,40 @@ fn streams_end_by_code() {
 }
 
 #[test]
+fn a_stream_is_refused_only_before_its_answer_begins() {
+    let mut client = Client::with_gets(3, 3);
+    let refused = |stream| frame_of(kind::RST_STREAM, 0, stream, &[0, 0, 0, 7]);
+    assert_eq!(client.hear(&refused(1)), Ok(vec![StreamEvent::Refused { exchange: 100 }]));
+    let stream = [headers_of(3, 0, OK), refused(3)].concat();
+    let reset = StreamEvent::Reset { exchange: 101, code: ErrorCode::REFUSED_STREAM };
+    assert_eq!(client.hear(&stream), Ok(vec![began(101), reset]));
+    // An interim answer is none.
+    let stream = [headers_of(5, 0, b"\x08\x03103"), refused(5)].concat();
+    assert_eq!(client.hear(&stream), Ok(vec![StreamEvent::Refused { exchange: 102 }]));
+}
+
+#[test]
+fn the_first_error_of_a_goaway_is_kept() {
+    let mut client = Client::with_gets(1, 1);
+    for (code, kept) in [(0, None), (11, Some(11)), (2, Some(11)), (0, Some(11))] {
+        let payload = [0, 0, 0, 1, 0, 0, 0, code];
+        let going = StreamEvent::GoingAway { code: ErrorCode(code.into()) };
+        assert_eq!(client.hear(&frame_of(kind::GOAWAY, 0, 0, &payload)), Ok(vec![going]));
+        assert_eq!(client.machine.expulsion(), kept.map(ErrorCode));
+    }
+}
+
+#[test]
+fn an_alert_of_tls_is_recognised() {
+    let mut client = Client::new(1);
+    assert_eq!(client.hear(b"\x15\x03\x01\x00\x02\x02\x46"), Ok(vec![]));
+    assert!(client.machine.hears_tls());
+    let mut client = Client::new(1);
+    assert_eq!(client.hear(&settings_of(&[])[..5]), Ok(vec![]));
+    assert!(!client.machine.hears_tls());
+}
+
+#[test]
 fn a_stream_that_is_cancelled_is_forgotten_but_still_decoded() {
     let mut client = Client::with_gets(2, 2);
     let Client { machine, out, .. } = &mut client;

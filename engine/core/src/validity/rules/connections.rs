@@ -57,6 +57,16 @@ impl Run<'_> {
     /// The target allows fewer streams of HTTP/2 than `-p` asks for.
     pub(super) fn streams_limited(&self) -> Option<Reason> {
         let fewest = self.streams_max()?;
+        if self.record.do_streams_vary() {
+            let message = format!(
+                "the target at times allows only {} on a connection \
+                 (SETTINGS_MAX_CONCURRENT_STREAMS varies), not the {} of -p; raise its limit, or \
+                 use more connections (-c)",
+                plural(fewest.into(), "stream"),
+                self.plan.workload.pipeline(),
+            );
+            return Some(suspect("streams_limited", message));
+        }
         let message = format!(
             "the target allows {} on a connection at once (SETTINGS_MAX_CONCURRENT_STREAMS), not \
              the {} of -p: {} × {} were in flight; raise its limit, or use more connections (-c)",
@@ -100,9 +110,22 @@ impl Run<'_> {
         let is_short = self.ends_as_usual() && fewest < u64::from(self.plan.connections());
         let ended: u64 = self.record.endings().list().map(|(_, count)| count).sum();
         let is_often = ended as f64 >= OFTEN * self.record.counts.completed() as f64;
+        if retried > 0 && ended == 0 {
+            // Streams of HTTP/2 end without their connections.
+            return Some(format!(
+                "{} sent again: the target had refused their streams (REFUSED_STREAM)",
+                plural_were(retried, "request"),
+            ));
+        }
         let endings = self.endings().filter(|_| retried > 0 || is_short || is_often)?;
         Some(match retried {
             0 => format!("connections were reopened: {endings}"),
+            _ if self.plan.workload.is_http2() => {
+                format!(
+                    "{} sent again, refused or from connections that ended: {endings}",
+                    plural_were(retried, "request")
+                )
+            }
             1 => format!("1 request was sent again on a new connection: {endings}"),
             _ => {
                 format!(

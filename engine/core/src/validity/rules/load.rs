@@ -132,11 +132,13 @@ impl Run<'_> {
         let service = &self.record.times.service;
         let deviation = service.stdev() / 1e9;
         let window = self.summary.measured.as_secs_f64();
-        if !undisturbed || service.is_empty() || window <= 0.0 {
-            return None;
-        }
         let pipeline = self.depth();
         let places = self.total(|w| w.established.into()) * pipeline;
+        // With a limit that varies no number is expected.
+        let is_known = places > 0 && !self.record.do_streams_vary();
+        if !undisturbed || !is_known || service.is_empty() || window <= 0.0 {
+            return None;
+        }
         let departing = Nanos(self.total(|w| w.departing.0)).as_secs_f64();
         // The places of a worker that ends before the others are not to be busy any more.
         let unloaded: f64 = self.record.workers.iter().map(|w| unloaded(w, pipeline)).sum();

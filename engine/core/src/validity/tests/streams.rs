@@ -7,7 +7,7 @@ use super::*;
 fn limited_to(most: Option<u32>) -> Case {
     let limited = |case: &mut Case| {
         case.plan(|plan| plan.workload.set_pipeline(4));
-        case.worker().streams_limited = most;
+        case.record.workers.iter_mut().for_each(|worker| worker.streams_limited = most);
     };
     Case::closed().with(limited)
 }
@@ -27,4 +27,24 @@ fn without_a_limit_the_planned_depth_is_expected() {
     let verdict = limited_to(None).verdict();
     let codes: Vec<_> = verdict.reasons.iter().map(|reason| reason.code).collect();
     assert_eq!(codes, ["little"], "{verdict:?}");
+}
+
+#[test]
+fn a_limit_that_varies_expects_no_number() {
+    let vary = |case: &mut Case| case.worker().streams_vary = true;
+    let verdict = limited_to(Some(1)).with(vary).verdict();
+    let codes: Vec<_> = verdict.reasons.iter().map(|reason| reason.code).collect();
+    assert_eq!(codes, ["streams_limited"], "{verdict:?}");
+    let message = &verdict.reasons[0].message;
+    assert!(message.contains("at times allows only 1 stream on"), "{message}");
+    assert!(!message.contains("64 × 1"), "{message}");
+    assert!(message.chars().count() <= LINES_MAX * COLUMNS, "{message}");
+}
+
+#[test]
+fn limits_that_differ_between_workers_vary() {
+    let differ = |case: &mut Case| case.worker().streams_limited = Some(2);
+    let verdict = limited_to(Some(1)).with(differ).verdict();
+    assert_eq!(verdict.reasons.len(), 1, "{verdict:?}");
+    assert!(verdict.reasons[0].message.contains("at times allows only 1"), "{verdict:?}");
 }

@@ -172,3 +172,20 @@ fn received_bytes_are_given_back_with_their_padding() {
         client.hear(&frame).expect("valid");
     }
 }
+
+#[test]
+fn a_long_upload_is_no_flood() {
+    let mut client = opened(&[(4, 10)]);
+    let request = post(&[7; 20_100]);
+    client.begin(1, &request);
+    client.send(&request);
+    for _ in 0..20_000 {
+        client.out.clear();
+        assert_eq!(client.hear(&update(1, 1)), Ok(vec![StreamEvent::Room]));
+        // The connection's window is given back too, and the target asks for signs of life.
+        client.hear(&update(0, 1)).expect("the body goes on");
+        client.hear(&frame_of(kind::PING, 0, 0, b"01234567")).expect("the body goes on");
+        client.send(&request);
+    }
+    assert!(client.machine.has_unsent());
+}
