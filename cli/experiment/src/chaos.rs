@@ -1,12 +1,13 @@
 //! A run with faults: its processes, the thread that injects, and the figures afterwards.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use uringbench_core::chaos::{
     ChaosAnalysis, ChaosInput, ChaosPlan, Injection, InjectionTimes, PlannedProcess, PlannedProxy,
 };
+use uringbench_core::outcome::Outcome;
 use uringbench_core::plan::{Peer, Plan};
 use uringbench_core::record::RunRecord;
 use uringbench_core::slo::SloFinding;
@@ -26,6 +27,10 @@ use crate::server::{Probe, Ready, RunningServer, ServerCommand, ServerError};
 
 /// How long a process of the plan may take until it accepts connections.
 const READY_WITHIN: Duration = Duration::from_secs(60);
+/// Share of failures before the first fault beyond which figures are suspect, as for other runs.
+const ERRORS_MAX: f64 = 0.01;
+/// Share of failures before the first fault beyond which there is nothing to compare with.
+const FAILING: f64 = 0.5;
 
 /// The faults of a run, and what they need.
 #[derive(Clone, Debug)]
@@ -49,6 +54,8 @@ pub struct ChaosTargets {
     proxies: Vec<(String, Proxy)>,
     kept_folders: Vec<PathBuf>,
     kept_cpus: Vec<usize>,
+    folder: PathBuf,
+    control: Control,
 }
 
 #[derive(Debug)]
@@ -87,7 +94,16 @@ impl ChaosTargets {
             let server = Some(command.start(&probe, control)?);
             started.push(Started { name: process.name.clone(), command, probe, server });
         }
-        Ok(Self { started: Mutex::new(started), proxies: running, ..Self::default() })
+        let (started, control) = (Mutex::new(started), control.clone());
+        Ok(Self { started, proxies: running, control, ..Self::default() }.in_folder(&folder))
+    }
+
+    /// The same, whose commands run in this folder.
+    #[must_use]
+    pub fn in_folder(mut self, folder: &Path) -> Self {
+        // Who undoes them may be elsewhere. Only an empty path has no absolute one.
+        self.folder = std::path::absolute(folder).unwrap_or_else(|_| PathBuf::from("/"));
+        self
     }
 
     /// The same, which keeps these folders writable and these CPUs free.
@@ -118,16 +134,22 @@ impl Targets for ChaosTargets {
         started.iter().any(|started| started.name == name)
     }
 
-    fn restart(&self, name: &str) -> Result<(), String> {
-        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(ours) = started.iter_mut().find(|started| started.name == name) else {
-            return Err(format!("`{name}` was not started by this run"));
+    fn restart(&self, name: &str) -> Result<bool, String> {
+        let lock = || self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        let unknown = || format!("`{name}` was not started by this run");
+        let place = lock().iter().position(|started| started.name == name).ok_or_else(unknown)?;
+        let (command, probe, old) = {
+            let ours = &mut lock()[place];
+            (ours.command.clone(), ours.probe.clone(), ours.server.take())
         };
-        ours.server = None;
-        // It comes back also when the run is ended meanwhile.
-        let server = ours.command.start(&ours.probe, &Control::new());
-        ours.server = Some(server.map_err(|why| why.to_string())?);
-        Ok(())
+        // Others are found while this one starts.
+        drop(old);
+        match command.start(&probe, &self.control) {
+            Ok(server) => lock()[place].server = Some(server),
+            Err(ServerError::Interrupted(_)) => return Ok(false),
+            Err(why) => return Err(why.to_string()),
+        }
+        Ok(true)
     }
 
     fn proxy(&self, name: &str) -> Option<Arc<ProxyControl>> {
@@ -140,6 +162,10 @@ impl Targets for ChaosTargets {
 
     fn kept_cpus(&self) -> Vec<usize> {
         self.kept_cpus.clone()
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.folder.clone()
     }
 }
 
@@ -185,6 +211,7 @@ impl ChaosRun {
             window,
             good: self.plan.good,
             availability: self.plan.availability,
+            has_steps: plan.workload.script().is_some_and(|script| script.steps().count() > 1),
         };
         let rows = record.due_rows.clone();
         let analysis = rows.and_then(|rows| ChaosAnalysis::of(rows, &input));
@@ -235,12 +262,77 @@ fn reasons(analysis: Option<&ChaosAnalysis>, figures: &ChaosFigures) -> Vec<Reas
                            can be compared with them; begin it later, or raise the rate";
             reasons.push(reason("too_few_rows", message.to_owned(), Severity::Invalid));
         }
-        Some(analysis) if analysis.is_unsteady => {
-            let message = "the target changed before the first fault, so what came after it says \
-                           less; give it a longer --warmup, or begin the fault later";
-            reasons.push(reason("baseline_unsteady", message.to_owned(), Severity::Suspect));
+        Some(analysis) => {
+            reasons.extend(baseline_failing(analysis));
+            if analysis.is_unsteady {
+                let message = "the target changed before the first fault, so what came after it \
+                               says less; give it a longer --warmup, or begin the fault later";
+                reasons.push(reason("baseline_unsteady", message.to_owned(), Severity::Suspect));
+            }
         }
-        _ => {}
+        None => {}
     }
     reasons
+}
+
+/// A target that fails before the first fault has nothing to lose by it, and nothing to recover.
+fn baseline_failing(analysis: &ChaosAnalysis) -> Option<Reason> {
+    let baseline = &analysis.baseline;
+    let due = baseline.due();
+    let failures = due - baseline.of(Outcome::Ok);
+    let share = failures as f64 / due.max(1) as f64;
+    let severity = if share > FAILING || baseline.good() == 0 {
+        Severity::Invalid
+    } else if share > ERRORS_MAX {
+        Severity::Suspect
+    } else {
+        return None;
+    };
+    let message = format!(
+        "{failures} of the {due} requests before the first fault failed and {} were good: what a \
+         fault cost cannot be seen; repair the target, or raise `good`",
+        baseline.good()
+    );
+    Some(Reason { code: "baseline_failing", message, severity })
+}
+
+#[cfg(test)]
+mod tests {
+    use uringbench_core::chaos::DueRows;
+
+    use super::*;
+
+    /// The analysis of 100 requests in each row of 10 s, some of which fail.
+    fn analysis(failures: u16) -> ChaosAnalysis {
+        let mut rows = DueRows::new(Timestamp(0), Nanos::from_secs(10), Some(Nanos::SECOND));
+        for row in 0..100 {
+            let at = Timestamp(0) + Nanos::from_millis(100 * row);
+            rows.ended(at, at + Nanos::MILLISECOND, Outcome::Ok, 100 - failures);
+            rows.ended(at, at + Nanos::MILLISECOND, Outcome::Status, failures);
+        }
+        let times = InjectionTimes {
+            fault: 0,
+            injected: Nanos::from_secs(5),
+            effective: Some(Nanos::from_secs(5)),
+            cleared: Some(Nanos::from_secs(6)),
+        };
+        let input = ChaosInput {
+            injections: &[times],
+            window: (Nanos::ZERO, Nanos::from_secs(10)),
+            good: Some(Nanos::SECOND),
+            availability: 0.999,
+            has_steps: false,
+        };
+        ChaosAnalysis::of(rows, &input).expect("the baseline is long enough")
+    }
+
+    #[test]
+    fn a_target_that_fails_before_the_fault_is_no_result() {
+        let severity = |failures| baseline_failing(&analysis(failures)).map(|it| it.severity);
+        assert_eq!(severity(1), None);
+        assert_eq!(severity(2), Some(Severity::Suspect));
+        assert_eq!(severity(50), Some(Severity::Suspect));
+        assert_eq!(severity(51), Some(Severity::Invalid));
+        assert_eq!(severity(100), Some(Severity::Invalid));
+    }
 }

@@ -32,9 +32,11 @@ pub fn chaos_plan() -> ChaosPlan {
 /// A fault in its short form: `pause nginx at 20s for 5s`, `fds db spare=4 at 30s±2s for 5s`,
 /// `pause db at 20s for 2s every 10s repeat 5`.
 ///
+/// It may be for a process or a proxy of `given`.
+///
 /// # Errors
 /// Cause and fix.
-pub fn fault(text: &str) -> Result<PlannedFault, String> {
+pub fn fault(text: &str, given: &ChaosPlan) -> Result<PlannedFault, String> {
     let wrong = || {
         format!(
             "`{text}` is not a fault: write what, whom, when and for how long, such as \
@@ -72,7 +74,7 @@ pub fn fault(text: &str) -> Result<PlannedFault, String> {
     };
     let scenario: Scenario = form::read(&file).map_err(first)?;
     let mut diagnostics = Diagnostics::new(&file);
-    let mut plan = chaos_plan();
+    let mut plan = ChaosPlan { faults: Vec::new(), ..given.clone() };
     faults(&scenario.fault, &mut plan, &mut diagnostics);
     diagnostics.into_result(plan.faults.pop()).map_err(first)
 }
@@ -304,6 +306,23 @@ pub(crate) fn objective(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn fault(text: &str) -> Result<PlannedFault, String> {
+        super::fault(text, &chaos_plan())
+    }
+
+    #[test]
+    fn the_short_form_knows_the_processes_of_its_file() {
+        let ready = "127.0.0.1:1".parse().expect("an address");
+        let (name, command) = ("db".to_owned(), "true".to_owned());
+        let processes = vec![PlannedProcess { name, command, ready }];
+        let plan = ChaosPlan { processes, ..chaos_plan() };
+        let text = "kill db restart=500ms at 20s";
+        let kill = super::fault(text, &plan).expect("a fault").kind;
+        let restart = Some(Nanos::from_millis(500));
+        assert_eq!(kill, FaultKind::Kill { process: "db".to_owned(), signal: SIGKILL, restart });
+        assert!(fault(text).expect_err("it is in no file").contains("[[process]]"));
+    }
 
     #[test]
     fn the_short_form_is_that_of_a_file() {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use uringbench_core::chaos::{ChaosObjective, ChaosPlan, FaultKind};
+use uringbench_core::chaos::{ChaosObjective, ChaosPlan};
 use uringbench_core::plan::{ByDue, Limit, Load};
 use uringbench_core::time::Nanos;
 use uringbench_engine::Control;
@@ -66,7 +66,7 @@ fn run(args: ChaosArgs) -> Result<Exit, Failure> {
     let kept = vec![result_folder(&run.experiment), journal_folder(), std::env::temp_dir()];
     let targets = Arc::new(targets.keeping(kept, run.experiment.plan.transport.cpus.clone()));
     for fault in &chaos.faults {
-        let refused = |why| anyhow!("fault `{}`: {why}; nothing was started", fault.name);
+        let refused = |why| anyhow!("fault `{}`: {why}; no load was started", fault.name);
         check(&fault.kind, targets.as_ref()).map_err(refused)?;
     }
     let plan = run.experiment.plan.clone();
@@ -86,11 +86,7 @@ fn run(args: ChaosArgs) -> Result<Exit, Failure> {
 /// The faults and objectives of the command line.
 fn add(chaos: &mut ChaosPlan, args: &ChaosArgs) -> Result<(), Failure> {
     for text in &args.faults {
-        let mut one = fault(text).map_err(|why| usage(format!("--fault: {why}")))?;
-        // The signal is refused for a PID before, and this is no process of a file.
-        if let FaultKind::Kill { .. } = one.kind {
-            one.length = Nanos::ZERO;
-        }
+        let one = fault(text, chaos).map_err(|why| usage(format!("--fault: {why}")))?;
         chaos.faults.push(one);
     }
     if let Some(terms) = &args.fault_slo {
@@ -105,17 +101,25 @@ fn add(chaos: &mut ChaosPlan, args: &ChaosArgs) -> Result<(), Failure> {
 /// The folder of the scenario, and one for the output of its processes.
 fn folders(args: &ChaosArgs) -> Result<(PathBuf, tempfile::TempDir), Failure> {
     let file = args.run.url.as_deref().and_then(scenario::named);
-    let folder = file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let logs = tempfile::tempdir().context("no folder for the output of processes")?;
-    Ok((folder.to_path_buf(), logs))
+    Ok((folder_of(file.as_deref()), logs))
+}
+
+/// The folder of a file; the present one without a file.
+fn folder_of(file: Option<&Path>) -> PathBuf {
+    let folder = file.and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or_else(|| Path::new(".")).to_path_buf()
 }
 
 /// The closest folder to that of the results that is there.
 fn result_folder(experiment: &Experiment) -> PathBuf {
     let (ResultPlace::Folder(folder) | ResultPlace::Below(folder)) = &experiment.place;
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
-    folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/")).to_path_buf()
+    folder
+        .ancestors()
+        .find(|folder| folder.exists())
+        .unwrap_or_else(|| Path::new("/"))
+        .to_path_buf()
 }
 
 /// Undoes what earlier runs left, and says so.
@@ -161,7 +165,9 @@ fn print_check(file: &Path) -> Result<Exit, Failure> {
     let processes = scenario.chaos.processes.iter().map(|it| it.name.as_str());
     let proxies = scenario.chaos.proxies.iter().map(|it| it.name.as_str());
     let names: Vec<_> = processes.chain(proxies).collect();
-    let targets = ChaosTargets::default();
+    let kept = vec![PathBuf::from("."), journal_folder(), std::env::temp_dir()];
+    let folder = folder_of(Some(file));
+    let targets = ChaosTargets::default().in_folder(&folder).keeping(kept, Vec::new());
     let mut text = String::new();
     let mut refused = 0;
     for injection in &injections {

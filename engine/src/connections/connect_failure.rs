@@ -65,27 +65,9 @@ impl fmt::Display for ConnectFailure {
             Self::Goodbye(why) => {
                 return write!(f, "the WebSocket opens, but accepts no message: {why}");
             }
-            Self::NoHttp2 => {
-                return f.write_str(
-                    "the target does not agree on HTTP/2 in TLS (ALPN `h2`): turn HTTP/2 on \
-                     there, or leave --http2 out",
-                );
-            }
             Self::Http2(why) => return write!(f, "HTTP/2 cannot be opened: {why}"),
-            Self::ClosedOnPreface => {
-                return f.write_str(
-                    "the target closes the connection at the first bytes of HTTP/2: it does not \
-                     speak it on this port; leave --http2 out",
-                );
-            }
-            Self::TlsInstead => {
-                return f.write_str("TLS answers on this port: use https:// in the URL");
-            }
-            Self::NoStream => {
-                return f.write_str(
-                    "the target allows no stream (SETTINGS_MAX_CONCURRENT_STREAMS 0): raise its \
-                     limit, or leave --http2 out",
-                );
+            Self::NoHttp2 | Self::ClosedOnPreface | Self::TlsInstead | Self::NoStream => {
+                return f.write_str(self.without_http2());
             }
             Self::Closed => {
                 return f.write_str(
@@ -124,6 +106,25 @@ impl fmt::Display for ConnectFailure {
 }
 
 impl ConnectFailure {
+    /// Cause and fix where HTTP/2 was asked for.
+    const fn without_http2(&self) -> &'static str {
+        match self {
+            Self::NoHttp2 => {
+                "the target does not agree on HTTP/2 in TLS (ALPN `h2`): turn HTTP/2 on there, or \
+                 leave --http2 out"
+            }
+            Self::ClosedOnPreface => {
+                "the target closes the connection at the first bytes of HTTP/2: it does not speak \
+                 it on this port; leave --http2 out"
+            }
+            Self::NoStream => {
+                "the target allows no stream (SETTINGS_MAX_CONCURRENT_STREAMS 0): raise its limit, \
+                 or leave --http2 out"
+            }
+            _ => "TLS answers on this port: use https:// in the URL",
+        }
+    }
+
     /// Why the handshakes before the first request on a connection did not end in time.
     pub(crate) fn unopened(connection: &Connection, config: Option<&WebSocketConfig>) -> Self {
         if connection.wire().http2().is_some_and(|http2| http2.machine.is_open()) {

@@ -6,14 +6,11 @@
 use std::fmt::Display;
 
 use uringbench_core::answer_code::AnswerCode;
-use uringbench_core::ending::Ending;
 use uringbench_core::http::response::{Persistence, Response};
 use uringbench_core::http2::error::{ErrorCode, Violation};
 use uringbench_core::http2::machine::{Http2Machine, StreamAnswer, StreamEvent};
 use uringbench_core::outcome::Outcome;
-use uringbench_core::time::Timestamp;
 
-use super::EventLoop;
 use super::end::End;
 use super::endings::RETRIES_MAX;
 use super::receiver::{FeedResult, Read, Receiver};
@@ -251,53 +248,5 @@ impl<D: Driver> Receiver<'_, D> {
             self.fail_stream(id, Outcome::Timeout, &cause);
         }
         true
-    }
-}
-
-/// Connections.
-impl<D: Driver> EventLoop<D> {
-    /// All streams of a connection that takes no further ones have ended.
-    pub(super) fn end_drained(&mut self, number: u32, now: Timestamp) {
-        // The timeout of requests that were given back starts again.
-        self.connections[number].renew(now);
-        let http2 = self.connections[number].wire().http2();
-        let Some(http2) = http2.filter(|http2| http2.machine.is_going_away()) else {
-            return self.close_gracefully(number);
-        };
-        let has_error = http2.machine.expulsion().is_some();
-        let ending = if has_error { Ending::Expelled } else { Ending::GoingAway };
-        let is_idle = self.connections.is_idle(number);
-        let totals = self.recorder.totals();
-        if is_idle {
-            totals.idle_lost += 1;
-        } else {
-            totals.endings.add(ending);
-        }
-        self.close_lost(number, false, now);
-    }
-
-    /// Ends the late streams of a connection, or the connection with them.
-    pub(super) fn end_late_streams(&mut self, number: u32, now: Timestamp) {
-        let mut receiver = self.receiver(number, now);
-        let goes_on = receiver.end_late_streams();
-        let frames = receiver.follow_up.replies;
-        if !goes_on {
-            return self.fail_connection(number, End::Late, now);
-        }
-        self.connections.queue(number, &frames);
-        match (self.connections.is_drained(number), self.connections.is_done(number)) {
-            (true, _) => self.end_drained(number, now),
-            (false, true) => self.leave(number, now),
-            (false, false) => self.mark_ready(number),
-        }
-    }
-
-    /// When a connection fails on which the target allows no stream any more; never, if it allows
-    /// some. Requests in flight have deadlines of their own.
-    pub(super) fn barred_until(&self, number: u32) -> Timestamp {
-        let connection = &self.connections[number];
-        let since = connection.wire().http2().and_then(|http2| http2.barred_since);
-        let waits = connection.in_flight() == 0 && !self.connections.is_idle(number);
-        since.filter(|_| waits).map_or(Timestamp::NEVER, |since| since + self.options.timeout)
     }
 }

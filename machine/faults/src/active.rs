@@ -1,6 +1,7 @@
 //! A fault from its plan to the thing itself: find the target, refuse what would hit the wrong one,
 //! prepare the undo, act, and see that it works.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -11,22 +12,23 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FallocateFlags, Mode, OFlags, fallocate, fstatvfs, open, stat};
 use rustix::io::Errno;
-use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
+use rustix::process::{Pid, Signal};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use uringbench_core::chaos::{FaultKind, ProxyDirection, Toxic};
 use uringbench_core::summary::plural;
-use uringbench_machine::cgroup;
+use uringbench_machine::{cgroup, processes};
 
 use crate::commands;
 use crate::process::ProcessId;
 use crate::proxy::ProxyControl;
-use crate::undo::{Undo, soft_limit};
+use crate::undo::{Undo, set_soft, soft_limit};
 
 /// How long a fault may take until it is seen to work.
 const SEEN_WITHIN: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_micros(200);
 /// Processes of this name keep the machine reachable.
 const KEPT: &str = "sshd";
+const ALL_ENDED: &str = "all its processes have ended";
 /// A full file system is filled in steps down to this size, in bytes.
 const STEP_MIN: u64 = 4_096;
 
@@ -48,17 +50,19 @@ pub trait Targets: Send + Sync {
     fn find(&self, name: &str) -> Result<FoundProcesses, String>;
     /// Whether the run has started it, and can start it again.
     fn is_ours(&self, name: &str) -> bool;
-    /// Starts it again, and waits until it is ready.
+    /// Starts it again, and waits until it is ready; `false` if the user ended the run meanwhile.
     ///
     /// # Errors
     /// It does not become ready.
-    fn restart(&self, name: &str) -> Result<(), String>;
+    fn restart(&self, name: &str) -> Result<bool, String>;
     /// The proxy of this name.
     fn proxy(&self, name: &str) -> Option<Arc<ProxyControl>>;
     /// Folders on file systems that must not be full, such as that of the results.
     fn kept_folders(&self) -> Vec<PathBuf>;
     /// CPUs that no thread of a fault may use.
     fn kept_cpus(&self) -> Vec<usize>;
+    /// The folder in which commands run, absolute.
+    fn folder(&self) -> PathBuf;
 }
 
 /// Why a fault did not begin: cause and fix.
@@ -78,10 +82,10 @@ pub(crate) enum Prepared {
     Nothing,
     Stop(Vec<ProcessId>),
     Write { file: PathBuf, old: String, new: String },
-    Files(Vec<(ProcessId, Option<u64>, Option<u64>, u64)>),
+    Files(Vec<(ProcessId, Option<u64>, u64)>),
     Fill { folder: OwnedFd, leave: u64 },
     Burn { cpus: Vec<usize> },
-    Exec { start: String, verify: Option<String>, stop: String },
+    Exec { start: String, verify: Option<String>, stop: String, folder: PathBuf },
     Kill { processes: Vec<ProcessId>, signal: Signal },
     Toxic { control: Arc<ProxyControl>, toxic: Toxic, direction: ProxyDirection },
 }
@@ -94,7 +98,22 @@ pub(crate) enum Held {
     File(#[expect(dead_code, reason = "its end is the undo")] OwnedFd),
     Burning(#[cfg_attr(not(test), expect(dead_code, reason = "its end is the undo"))] Burning),
     /// A proxy with a toxic.
-    Toxic(#[expect(dead_code, reason = "its end is the undo")] ActiveToxic),
+    Toxic(ActiveToxic),
+}
+
+impl Held {
+    /// Ends it.
+    ///
+    /// # Errors
+    /// It is not seen to be over: cause and fix.
+    pub(crate) fn end(self) -> Result<(), String> {
+        let Self::Toxic(ActiveToxic(control)) = &self else { return Ok(()) };
+        control.set(None);
+        if control.await_seen() {
+            return Ok(());
+        }
+        Err("the proxy does not listen again: end what took its address meanwhile".to_owned())
+    }
 }
 
 /// The toxic of a proxy, until this is dropped.
@@ -104,7 +123,6 @@ pub(crate) struct ActiveToxic(Arc<ProxyControl>);
 impl Drop for ActiveToxic {
     fn drop(&mut self) {
         self.0.set(None);
-        self.0.await_seen();
     }
 }
 
@@ -148,8 +166,12 @@ pub(crate) fn prepare(kind: &FaultKind, targets: &dyn Targets) -> Result<Prepare
         FaultKind::Nothing => Prepared::Nothing,
         FaultKind::Pause { process } => {
             let found = found(targets, process)?;
-            match found.cgroup.as_deref().and_then(freezer) {
-                Some((file, old, new)) => Prepared::Write { file, old, new },
+            let freezer = found.cgroup.as_deref();
+            match freezer.and_then(|folder| freezer_of(Path::new(cgroup::MOUNT), folder)) {
+                Some((file, old, new)) => {
+                    apart(file.parent().unwrap_or(&file))?;
+                    Prepared::Write { file, old, new }
+                }
                 None => Prepared::Stop(ids(&found)),
             }
         }
@@ -169,9 +191,12 @@ pub(crate) fn prepare(kind: &FaultKind, targets: &dyn Targets) -> Result<Prepare
         FaultKind::Burn { threads, cpus } => burn(*threads, cpus, &targets.kept_cpus())?,
         FaultKind::Fds { process, spare } => files(&found(targets, process)?, *spare)?,
         FaultKind::DiskFull { folder, leave } => fill(folder, *leave, &targets.kept_folders())?,
-        FaultKind::Exec { start, verify, stop } => {
-            Prepared::Exec { start: start.clone(), verify: verify.clone(), stop: stop.clone() }
-        }
+        FaultKind::Exec { start, verify, stop } => Prepared::Exec {
+            start: start.clone(),
+            verify: verify.clone(),
+            stop: stop.clone(),
+            folder: targets.folder(),
+        },
         FaultKind::Proxy { proxy, direction, toxic } => {
             let none = || format!("there is no [[proxy]] `{proxy}`: add it to the file");
             let control = targets.proxy(proxy).ok_or_else(none)?;
@@ -185,6 +210,9 @@ fn found(targets: &dyn Targets, name: &str) -> Result<FoundProcesses, String> {
     let found = targets.find(name)?;
     let ours = ProcessId::own();
     let ancestors = ours.ancestors();
+    // Such as the watchdog; what the plan starts is a target.
+    let is_ours = targets.is_ours(name);
+    let started = if is_ours { Vec::new() } else { processes::descendants(&[ours.pid]) };
     for pid in &found.members {
         let why = if *pid == 1 {
             "is the init of this machine"
@@ -192,6 +220,8 @@ fn found(targets: &dyn Targets, name: &str) -> Result<FoundProcesses, String> {
             "is uringbench itself"
         } else if ancestors.contains(pid) {
             "has started uringbench"
+        } else if started.contains(pid) {
+            "is a part of this run"
         } else if fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|it| it.trim() == KEPT)
         {
             "keeps this machine reachable"
@@ -210,11 +240,33 @@ fn ids(found: &FoundProcesses) -> Vec<ProcessId> {
     found.members.iter().filter_map(|pid| ProcessId::of(*pid)).collect()
 }
 
-/// The file that freezes a control group, with the values that thaw and freeze it.
-fn freezer(folder: &Path) -> Option<(PathBuf, String, String)> {
+/// The file that freezes a control group, with the values that thaw and freeze it. A group of
+/// another old hierarchy is frozen by that of the same path and processes in the freezer's.
+fn freezer_of(mount: &Path, folder: &Path) -> Option<(PathBuf, String, String)> {
     let files = [("cgroup.freeze", "0", "1"), ("freezer.state", "THAWED", "FROZEN")];
-    let known = files.into_iter().find(|(name, ..)| folder.join(name).is_file());
-    known.map(|(name, old, new)| (folder.join(name), old.to_owned(), new.to_owned()))
+    let below = folder.strip_prefix(mount).ok().map(Path::components);
+    let below = below.map(|mut parts| {
+        parts.next();
+        mount.join("freezer").join(parts.as_path())
+    });
+    let is_same = |other: &PathBuf| cgroup::processes(other) == cgroup::processes(folder);
+    let folders = [Some(folder.to_path_buf()), below.filter(is_same)];
+    folders.into_iter().flatten().find_map(|folder| {
+        let known = files.into_iter().find(|(name, ..)| folder.join(name).is_file());
+        known.map(|(name, old, new)| (folder.join(name), old.to_owned(), new.to_owned()))
+    })
+}
+
+/// Refuses a control group that uringbench is in as well.
+fn apart(folder: &Path) -> Result<(), String> {
+    if cgroup::processes(folder).contains(&std::process::id()) {
+        return Err(format!(
+            "uringbench is in the same control group as the target, {}: a limit would hit both; \
+             start the target in one of its own",
+            folder.display()
+        ));
+    }
+    Ok(())
 }
 
 /// The folder of the control group of some processes that has the files of a controller.
@@ -227,14 +279,7 @@ fn controller(found: &FoundProcesses, name: &'static str) -> Result<PathBuf, Str
              one, such as with `systemd-run --scope`, or in a container"
         )
     })?;
-    let members = cgroup::processes(&folder);
-    if members.contains(&std::process::id()) {
-        return Err(format!(
-            "uringbench is in the same control group as the target, {}: a limit would hit both; \
-             start the target in one of its own",
-            folder.display()
-        ));
-    }
+    apart(&folder)?;
     Ok(folder)
 }
 
@@ -291,13 +336,36 @@ fn files(found: &FoundProcesses, spare: u64) -> Result<Prepared, String> {
     let mut limits = Vec::new();
     for process in ids(found) {
         let Some(pid) = Pid::from_raw(process.pid.cast_signed()) else { continue };
-        let (soft, hard) = soft_limit(pid)?;
-        let list = format!("/proc/{}/fd", process.pid);
-        let open = fs::read_dir(&list).map_err(|why| format!("{list}: {why}"))?.count() as u64;
-        let new = soft.map_or(open + spare, |soft| soft.min(open + spare));
-        limits.push((process, soft, hard, new));
+        let found = soft_limit(pid).and_then(|(soft, _)| Ok((soft, limit_with(pid, spare)?)));
+        let (soft, new) = match found {
+            Err(_) if !process.is_there() => continue,
+            found => found?,
+        };
+        if let Some(soft) = soft.filter(|soft| *soft <= new) {
+            return Err(format!(
+                "process {} may open {soft} files, so {spare} more are no limit: give a smaller \
+                 `spare`",
+                process.pid
+            ));
+        }
+        limits.push((process, soft, new));
     }
     Ok(Prepared::Files(limits))
+}
+
+/// The limit with which a process may open `spare` more files: it is one of their numbers, and
+/// each gets the least that is free.
+fn limit_with(pid: Pid, spare: u64) -> Result<u64, String> {
+    let list = format!("/proc/{}/fd", pid.as_raw_nonzero());
+    let entries = fs::read_dir(&list).map_err(|why| format!("{list}: {why}"))?.flatten();
+    let taken = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    Ok(free_number(&taken.collect(), spare))
+}
+
+/// The free number after `before` other ones.
+fn free_number(taken: &BTreeSet<u64>, before: u64) -> u64 {
+    // Each taken one up to it moves it by one.
+    taken.iter().fold(before, |number, taken| number.saturating_add(u64::from(*taken <= number)))
 }
 
 fn fill(folder: &str, leave: u64, kept: &[PathBuf]) -> Result<Prepared, String> {
@@ -332,16 +400,26 @@ impl Prepared {
             }
             Self::Files(limits) => limits
                 .iter()
-                .map(|&(process, soft, hard, _)| Undo::Files { process, soft, hard })
+                .map(|&(process, soft, new)| Undo::Files { process, soft, new })
                 .collect(),
-            Self::Exec { verify, stop, .. } => {
-                vec![Undo::Command { stop: stop.clone(), verify: verify.clone() }]
+            Self::Exec { verify, stop, folder, .. } => {
+                let (stop, verify, folder) = (stop.clone(), verify.clone(), folder.clone());
+                vec![Undo::Command { folder, stop, verify }]
             }
             Self::Nothing
             | Self::Fill { .. }
             | Self::Burn { .. }
             | Self::Kill { .. }
             | Self::Toxic { .. } => Vec::new(),
+        }
+    }
+
+    /// How long it may take until it is seen to work, or not.
+    pub(crate) fn begins_within(&self) -> Duration {
+        match self {
+            // The last look may begin just before the deadline.
+            Self::Exec { .. } => SEEN_WITHIN + 2 * commands::WITHIN,
+            _ => SEEN_WITHIN,
         }
     }
 
@@ -355,7 +433,7 @@ impl Prepared {
             }
             Self::Write { file, old, new } => format!("{} {old} -> {new}", file.display()),
             Self::Files(limits) => {
-                let each = limits.iter().map(|(process, _, _, new)| (process.pid, new));
+                let each = limits.iter().map(|(process, _, new)| (process.pid, new));
                 let each: Vec<_> = each.map(|(pid, new)| format!("{pid}: {new}")).collect();
                 format!("limit of open files of {}", each.join(", "))
             }
@@ -382,11 +460,12 @@ impl Prepared {
                 fs::write(file, new).map_err(|why| format!("{}: {why}", file.display()))?;
             }
             Self::Files(limits) => {
-                for &(process, _, hard, new) in limits {
-                    let pid = Pid::from_raw(process.pid.cast_signed());
-                    let limit = Rlimit { current: Some(new), maximum: hard };
-                    prlimit(pid.filter(|_| process.is_there()), Resource::Nofile, limit)
-                        .map_err(|why| format!("process {}: {why}", process.pid))?;
+                let mut reached = 0;
+                for &(process, _, new) in limits {
+                    reached += usize::from(set_soft(process, Some(new))?);
+                }
+                if reached == 0 {
+                    return Err(ALL_ENDED.to_owned());
                 }
             }
             Self::Fill { folder, leave } => {
@@ -395,7 +474,7 @@ impl Prepared {
                 return Ok(Held::File(held));
             }
             Self::Burn { cpus } => return Ok(Held::Burning(burning(cpus))),
-            Self::Exec { start, .. } => commands::run(start)?,
+            Self::Exec { start, folder, .. } => commands::run(start, folder)?,
             Self::Toxic { control, toxic, direction } => {
                 control.set(Some((*toxic, *direction)));
                 return Ok(Held::Toxic(ActiveToxic(Arc::clone(control))));
@@ -433,7 +512,7 @@ impl Prepared {
                     _ => read(file).is_ok_and(|now| now != *old),
                 }
             }
-            Self::Files(limits) => limits.iter().all(|(process, _, _, new)| {
+            Self::Files(limits) => limits.iter().all(|(process, _, new)| {
                 let pid = Pid::from_raw(process.pid.cast_signed());
                 let limit = pid.and_then(|pid| soft_limit(pid).ok());
                 limit.is_none_or(|(now, _)| now == Some(*new))
@@ -441,8 +520,8 @@ impl Prepared {
             Self::Fill { folder, leave } => {
                 free_bytes(folder).is_ok_and(|free| free <= leave + 2 * STEP_MIN)
             }
-            Self::Exec { verify, .. } => {
-                verify.as_ref().is_none_or(|verify| commands::run(verify).is_ok())
+            Self::Exec { verify, folder, .. } => {
+                verify.as_ref().is_none_or(|verify| commands::run(verify, folder).is_ok())
             }
         }
     }
@@ -454,7 +533,7 @@ fn signal_all(processes: &[ProcessId], signal: Signal) -> Result<(), String> {
         let sent = process.signal(signal);
         reached += usize::from(sent.map_err(|why| format!("process {}: {why}", process.pid))?);
     }
-    if reached == 0 { Err("all its processes have ended".to_owned()) } else { Ok(()) }
+    if reached == 0 { Err(ALL_ENDED.to_owned()) } else { Ok(()) }
 }
 
 fn burning(cpus: &[usize]) -> Burning {
@@ -501,4 +580,4 @@ fn take_space(file: &OwnedFd, leave: u64) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

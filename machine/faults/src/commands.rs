@@ -2,6 +2,7 @@
 //! process group of their own, so that Ctrl-C does not end them halfway.
 
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,17 +10,18 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 /// How long a command may take.
-const WITHIN: Duration = Duration::from_secs(30);
+pub(crate) const WITHIN: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Runs a command to its end.
+/// Runs a command in a folder to its end.
 ///
 /// # Errors
 /// It cannot be started, fails, or takes too long: the cause in one line.
-pub(crate) fn run(command: &str) -> Result<(), String> {
+pub(crate) fn run(command: &str, folder: &Path) -> Result<(), String> {
     let mut child = Command::new("sh")
         .arg("-c")
         .arg(command)
+        .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

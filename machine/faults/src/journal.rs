@@ -154,7 +154,7 @@ impl Journal {
 
     /// The faults of other runs that are there now.
     pub(crate) fn others(&self) -> Vec<Open> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let folder = self.path.parent().unwrap_or_else(|| Path::new("."));
         let files = journals(folder).into_iter().filter(|path| *path != self.path);
         files.flat_map(|path| open(&path)).collect()
     }

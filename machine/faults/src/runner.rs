@@ -10,17 +10,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use uringbench_core::chaos::{ChaosPlan, FaultKind, Injection};
+use uringbench_core::chaos::{ChaosPlan, FaultKind, Injection, PlannedFault};
 use uringbench_core::time::{Nanos, Timestamp};
 
 use crate::active::{BeginError, Held, Prepared, Targets, prepare};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, Open};
 use crate::now;
 use crate::undo::Undo;
 use crate::watchdog::Watchdog;
 
 /// How soon the end of the run is noticed.
 const LOOK: Nanos = Nanos::from_millis(5);
+/// How often a killed process is looked for: each time all processes of the machine are read.
+const LOOK_RESTARTED: Nanos = Nanos::from_millis(50);
 /// How long a killed process may take until something starts it again.
 const RESTARTED_WITHIN: Nanos = Nanos::from_secs(60);
 
@@ -58,13 +60,21 @@ struct Active {
     held: Held,
 }
 
+/// A killed process that is to come back. A thread waits for it: other faults begin and end
+/// meanwhile.
+struct Restarting {
+    number: usize,
+    thread: JoinHandle<Result<Option<Timestamp>, String>>,
+}
+
 /// Follows one schedule.
 struct Follower {
     plan: ChaosPlan,
     targets: Arc<dyn Targets>,
     journal: Journal,
-    is_over: Box<dyn Fn() -> bool + Send + Sync>,
+    is_over: Arc<dyn Fn() -> bool + Send + Sync>,
     active: Vec<Active>,
+    restarting: Vec<Restarting>,
     reports: Vec<InjectionReport>,
 }
 
@@ -89,7 +99,7 @@ impl ReadyFaults {
     ) -> std::io::Result<FaultRunner> {
         let is_finished = Arc::new(AtomicBool::new(false));
         let finished = Arc::clone(&is_finished);
-        self.follower.is_over = Box::new(move || finished.load(Ordering::Relaxed) || is_over());
+        self.follower.is_over = Arc::new(move || finished.load(Ordering::Relaxed) || is_over());
         let thread = thread::Builder::new().name("faults".to_owned()).spawn(move || {
             self.follower.follow(&self.injections, from);
             self.follower.journal.close();
@@ -118,8 +128,9 @@ impl FaultRunner {
             plan: plan.clone(),
             targets,
             journal,
-            is_over: Box::new(|| false),
+            is_over: Arc::new(|| false),
             active: Vec::new(),
+            restarting: Vec::new(),
             reports: Vec::new(),
         };
         Ok(ReadyFaults { follower, injections: injections.to_vec(), watchdog })
@@ -169,16 +180,7 @@ impl Follower {
 
     /// Waits; `false` if the run ended first.
     fn wait_until(&self, time: Timestamp) -> bool {
-        loop {
-            let left = time.since(now());
-            if left == Nanos::ZERO {
-                return true;
-            }
-            if (self.is_over)() {
-                return false;
-            }
-            thread::sleep(Duration::from_nanos(left.0.min(LOOK.0)));
-        }
+        wait_until(time, self.is_over.as_ref())
     }
 
     fn begin(&mut self, injection: &Injection) {
@@ -194,91 +196,82 @@ impl Follower {
             failure: None,
             left: None,
         });
-        let until = injected + injection.length;
-        match self.begin_at(number, &fault.name, &fault.kind, until) {
-            Ok(prepared) => {
-                if let FaultKind::Kill { process, restart, .. } = &fault.kind
-                    && let Prepared::Kill { processes, .. } = &prepared
-                {
-                    let killed: Vec<u32> = processes.iter().map(|it| it.pid).collect();
-                    self.await_restart(number, process, *restart, &killed);
-                }
-            }
-            Err(BeginError(cause)) => self.reports[number].failure = Some(cause),
+        if let Err(BeginError(cause)) = self.begin_at(number, &fault, injection.length) {
+            self.reports[number].failure = Some(cause);
         }
     }
 
     fn begin_at(
         &mut self,
         number: usize,
-        name: &str,
-        kind: &FaultKind,
-        until: Timestamp,
-    ) -> Result<Prepared, BeginError> {
-        let prepared = prepare(kind, self.targets.as_ref())?;
+        fault: &PlannedFault,
+        length: Nanos,
+    ) -> Result<(), BeginError> {
+        let prepared = prepare(&fault.kind, self.targets.as_ref())?;
         self.reports[number].done = prepared.seen();
         let undo = prepared.undo();
-        let others = self.journal.others();
-        if let Some(other) = others.iter().find(|it| undo.iter().any(|ours| ours.touches(&it.undo)))
-        {
-            let name = &other.name;
-            return Err(BeginError(format!("another run has the same target, for `{name}`")));
-        }
+        self.refuse_twice(&undo)?;
+        // The watchdog waits until a slow command has begun it.
+        let allowance = Nanos(prepared.begins_within().as_nanos() as u64);
+        let until = now() + length;
         let mut written = Vec::new();
         for undo in undo {
-            let id = self.journal.begin(name, &undo, until.0);
+            let id = self.journal.begin(&fault.name, &undo, (until + allowance).0);
             written.push((id.map_err(|why| why.to_string())?, undo));
         }
         // From here on it is undone in any case.
         self.active.push(Active { number, until, undo: written, held: Held::Nothing });
         let held = prepared.act();
         let is_effective = held.is_ok() && prepared.await_effect();
-        if is_effective {
-            self.reports[number].effective = Some(now());
-        }
-        match held {
-            Ok(held) => {
-                if let Some(active) = self.active.last_mut() {
-                    active.held = held;
-                }
-            }
+        let effective = is_effective.then(now);
+        self.reports[number].effective = effective;
+        let held = match held {
+            Ok(held) => held,
             Err(why) => {
                 self.end_until_of(|active| active.number == number);
                 return Err(BeginError(why));
             }
+        };
+        if let Prepared::Kill { processes, .. } = &prepared {
+            // Its end is that it is there again, also if it was slow to go.
+            self.active.retain(|active| active.number != number);
+            self.await_restart(number, &fault.kind, processes.iter().map(|it| it.pid).collect());
+        } else if let Some(active) = self.active.last_mut() {
+            active.held = held;
+            // It lasts as long as planned, however long it took to begin.
+            active.until = effective.map_or(until, |effective| effective + length);
         }
         if !is_effective {
             return Err(BeginError("it was begun, and not seen to work".to_owned()));
         }
-        Ok(prepared)
+        Ok(())
+    }
+
+    /// Refuses to change what another fault has changed: its old value would be that of the fault.
+    fn refuse_twice(&self, undo: &[Undo]) -> Result<(), BeginError> {
+        let touches = |other: &Undo| undo.iter().any(|ours| ours.touches(other));
+        let mut here = self.active.iter().flat_map(|active| &active.undo);
+        if here.any(|(_, other)| touches(other)) {
+            let why = "another fault of this run has changed the same thing: name one target in \
+                       one way, or move one fault";
+            return Err(BeginError(why.to_owned()));
+        }
+        let others = self.journal.others();
+        if let Some(Open { name, .. }) = others.iter().find(|other| touches(&other.undo)) {
+            return Err(BeginError(format!("another run has the same target, for `{name}`")));
+        }
+        Ok(())
     }
 
     /// A killed process is started again, by us or by what watches over it.
-    fn await_restart(
-        &mut self,
-        number: usize,
-        process: &str,
-        restart: Option<Nanos>,
-        killed: &[u32],
-    ) {
-        self.active.retain(|active| active.number != number);
-        let targets = Arc::clone(&self.targets);
-        if targets.is_ours(process) {
-            // Also at the end of the run: what was killed is there again.
-            let _is_running = self.wait_until(now() + restart.unwrap_or_default());
-            match targets.restart(process) {
-                Ok(()) => self.reports[number].cleared = Some(now()),
-                Err(why) => self.reports[number].left = Some(why),
-            }
-            return;
-        }
-        let deadline = now() + RESTARTED_WITHIN;
-        while now() < deadline && self.wait_until(now() + LOOK) {
-            let found = targets.find(process).map(|found| found.members).unwrap_or_default();
-            if found.iter().any(|pid| !killed.contains(pid)) {
-                self.reports[number].cleared = Some(now());
-                return;
-            }
+    fn await_restart(&mut self, number: usize, kind: &FaultKind, killed: Vec<u32>) {
+        let FaultKind::Kill { process, restart, .. } = kind.clone() else { return };
+        let (targets, is_over) = (Arc::clone(&self.targets), Arc::clone(&self.is_over));
+        let delay = restart.unwrap_or_default();
+        let wait = move || come_back(targets.as_ref(), &process, delay, &killed, is_over.as_ref());
+        match thread::Builder::new().name("restart".to_owned()).spawn(wait) {
+            Ok(thread) => self.restarting.push(Restarting { number, thread }),
+            Err(why) => self.reports[number].left = Some(format!("no thread waits for it: {why}")),
         }
     }
 
@@ -288,6 +281,14 @@ impl Follower {
 
     fn end_all(&mut self) {
         self.end_until_of(|_| true);
+        for Restarting { number, thread } in self.restarting.drain(..) {
+            let report = &mut self.reports[number];
+            match thread.join() {
+                Ok(Ok(time)) => report.cleared = time,
+                Ok(Err(why)) => report.left = Some(why),
+                Err(_) => report.left = Some("what waited for it has ended".to_owned()),
+            }
+        }
     }
 
     fn end_until_of(&mut self, is_over: impl Fn(&Active) -> bool) {
@@ -295,8 +296,7 @@ impl Follower {
         self.active = rest;
         let over: Vec<Active> = over;
         for Active { number, undo, held, .. } in over {
-            drop(held);
-            let mut left = None;
+            let mut left = held.end().err();
             for (id, undo) in undo {
                 match undo.apply() {
                     // If it is not written down, it is undone once more.
@@ -312,3 +312,44 @@ impl Follower {
         }
     }
 }
+
+/// Waits; `false` if the run ended first.
+fn wait_until(time: Timestamp, is_over: &(dyn Fn() -> bool + Send + Sync)) -> bool {
+    loop {
+        let left = time.since(now());
+        if left == Nanos::ZERO {
+            return true;
+        }
+        if is_over() {
+            return false;
+        }
+        thread::sleep(Duration::from_nanos(left.0.min(LOOK.0)));
+    }
+}
+
+/// When a killed process is there again; `None` if that was not seen.
+fn come_back(
+    targets: &dyn Targets,
+    process: &str,
+    delay: Nanos,
+    killed: &[u32],
+    is_over: &(dyn Fn() -> bool + Send + Sync),
+) -> Result<Option<Timestamp>, String> {
+    if targets.is_ours(process) {
+        // Also at the end of the run: what was killed is there again.
+        let _is_running = wait_until(now() + delay, is_over);
+        let is_there = targets.restart(process)?;
+        return Ok(is_there.then(now));
+    }
+    let deadline = now() + RESTARTED_WITHIN;
+    while now() < deadline && wait_until(now() + LOOK_RESTARTED, is_over) {
+        let found = targets.find(process).map(|found| found.members).unwrap_or_default();
+        if found.iter().any(|pid| !killed.contains(pid)) {
+            return Ok(Some(now()));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests;

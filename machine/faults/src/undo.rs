@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use serde::{Deserialize, Serialize};
+use uringbench_machine::processes;
 
 use crate::commands;
 use crate::process::ProcessId;
@@ -38,11 +39,13 @@ pub enum Undo {
         process: ProcessId,
         /// Its soft limit; `None` for none.
         soft: Option<u64>,
-        /// Its hard limit, which did not change.
-        hard: Option<u64>,
+        /// The limit of the fault: what it started meanwhile has it too.
+        new: u64,
     },
     /// A command of the user.
     Command {
+        /// The folder it runs in, absolute.
+        folder: PathBuf,
         /// Ends the fault.
         stop: String,
         /// Succeeds while the fault is there.
@@ -67,37 +70,47 @@ impl Undo {
     /// The fault is still there.
     pub fn apply(&self) -> Result<(), UndoError> {
         let error = |cause: String| UndoError { cause, fix: self.by_hand() };
-        match self {
-            Self::Continue { processes } => {
-                for process in processes {
-                    process
-                        .signal(Signal::CONT)
-                        .map_err(|why| error(format!("process {} stands: {why}", process.pid)))?;
-                }
-            }
-            Self::Write { file, value } => match fs::write(file, value) {
-                Err(_) if !file.exists() => return Ok(()),
-                done => done.map_err(|why| error(format!("{}: {why}", file.display())))?,
-            },
-            Self::Files { process, soft, hard } => {
-                let pid = Pid::from_raw(process.pid.cast_signed()).filter(|_| process.is_there());
-                let Some(pid) = pid else { return Ok(()) };
-                let limit = Rlimit { current: *soft, maximum: *hard };
-                match prlimit(Some(pid), Resource::Nofile, limit) {
-                    Err(_) if !process.is_there() => return Ok(()),
-                    done => done.map_err(|why| error(format!("limit of files: {why}")))?,
-                };
-            }
-            Self::Command { stop, .. } => commands::run(stop).map_err(&error)?,
-        }
+        let refused = match self.order() {
+            // Nothing else shows whether it is gone.
+            Err(why) if matches!(self, Self::Command { .. }) => return Err(error(why)),
+            // A fault that was refused is not there: what may not be begun need not be ended.
+            ordered => ordered.err(),
+        };
         let asked = Instant::now();
         while !self.is_done() {
             if asked.elapsed() > SEEN_WITHIN {
-                return Err(error("the undo was done, and the fault is still there".to_owned()));
+                let vain = || "the undo was done, and the fault is still there".to_owned();
+                return Err(error(refused.unwrap_or_else(vain)));
             }
             thread::sleep(LOOK);
         }
         Ok(())
+    }
+
+    /// Does it once, for as much of it as can be done.
+    fn order(&self) -> Result<(), String> {
+        let mut done = Ok(());
+        match self {
+            Self::Continue { processes } => {
+                for process in processes {
+                    if let Err(why) = process.signal(Signal::CONT) {
+                        done = Err(format!("process {} stands: {why}", process.pid));
+                    }
+                }
+            }
+            Self::Write { file, value } => {
+                done = fs::write(file, value).map_err(|why| format!("{}: {why}", file.display()));
+            }
+            Self::Files { process, soft, new } => {
+                for limited in limited(*process, *new) {
+                    if let Err(why) = set_soft(limited, *soft) {
+                        done = Err(why);
+                    }
+                }
+            }
+            Self::Command { stop, folder, .. } => done = commands::run(stop, folder),
+        }
+        done
     }
 
     /// Whether the fault is not there.
@@ -107,13 +120,9 @@ impl Undo {
             Self::Write { file, value } => {
                 fs::read_to_string(file).map_or(true, |now| now.trim() == value.trim())
             }
-            Self::Files { process, soft, .. } => {
-                let pid = Pid::from_raw(process.pid.cast_signed()).filter(|_| process.is_there());
-                let limit = pid.and_then(|pid| soft_limit(pid).ok());
-                limit.is_none_or(|(now, _)| now == *soft)
-            }
-            Self::Command { verify, .. } => {
-                verify.as_ref().is_none_or(|verify| commands::run(verify).is_err())
+            Self::Files { process, new, .. } => limited(*process, *new).is_empty(),
+            Self::Command { verify, folder, .. } => {
+                verify.as_ref().is_none_or(|verify| commands::run(verify, folder).is_err())
             }
         }
     }
@@ -126,7 +135,10 @@ impl Undo {
             }
             (Self::Write { file: one, .. }, Self::Write { file: other, .. }) => one == other,
             (Self::Files { process: one, .. }, Self::Files { process: other, .. }) => one == other,
-            (Self::Command { stop: one, .. }, Self::Command { stop: other, .. }) => one == other,
+            (
+                Self::Command { stop: one, folder: here, .. },
+                Self::Command { stop: other, folder: there, .. },
+            ) => one == other && here == there,
             _ => false,
         }
     }
@@ -145,8 +157,43 @@ impl Undo {
                 let soft = soft.map_or_else(|| "unlimited".to_owned(), |soft| soft.to_string());
                 format!("prlimit --pid {} --nofile={soft}:", process.pid)
             }
-            Self::Command { stop, .. } => stop.clone(),
+            Self::Command { stop, folder, .. } => format!("cd {} && {stop}", folder.display()),
         }
+    }
+}
+
+/// A process and its descendants, as far as they have this soft limit of open files.
+fn limited(process: ProcessId, limit: u64) -> Vec<ProcessId> {
+    if !process.is_there() {
+        return Vec::new();
+    }
+    let family = processes::descendants(&[process.pid]).into_iter().filter_map(ProcessId::of);
+    let has_it = |process: &ProcessId| {
+        let pid = Pid::from_raw(process.pid.cast_signed());
+        let soft = pid.and_then(|pid| soft_limit(pid).ok());
+        soft.is_some_and(|(soft, _)| soft == Some(limit))
+    };
+    family.filter(has_it).collect()
+}
+
+/// Sets the soft limit of open files of a process, up to its hard one; `false` if it has ended.
+///
+/// # Errors
+/// It may not be changed.
+pub(crate) fn set_soft(process: ProcessId, soft: Option<u64>) -> Result<bool, String> {
+    // Without a PID the system call would be for this process.
+    let pid = Pid::from_raw(process.pid.cast_signed()).filter(|_| process.is_there());
+    let Some(pid) = pid else { return Ok(false) };
+    let set = soft_limit(pid).and_then(|(_, hard)| {
+        // No limit is more than every limit.
+        let current = soft.into_iter().chain(hard).min();
+        prlimit(Some(pid), Resource::Nofile, Rlimit { current, maximum: hard })
+            .map_err(|why| why.to_string())
+    });
+    match set {
+        Ok(_) => Ok(true),
+        Err(_) if !process.is_there() => Ok(false),
+        Err(why) => Err(format!("limit of open files of process {}: {why}", process.pid)),
     }
 }
 

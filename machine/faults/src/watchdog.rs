@@ -3,10 +3,10 @@
 //! It is the same program, in a session of its own. It holds one end of a pipe: the end of the run,
 //! in whatever way, closes the other. It reads the journal, so it knows every fault that is there.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::AsFd;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
@@ -45,7 +45,6 @@ impl Watchdog {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .process_group(0)
             .spawn()?;
         let pipe = child.stdin.take();
         let mut line = String::new();
@@ -68,23 +67,27 @@ impl Drop for Watchdog {
 /// The life of the watchdog: until its input ends.
 ///
 /// # Errors
-/// It cannot say that it is ready.
+/// It gets no session of its own, or cannot say that it is ready.
 pub fn keep(journal: &Path) -> io::Result<()> {
-    // Fails where it leads a session already, which is as good.
-    let _session = setsid();
+    // Otherwise what ends the run from a terminal would end it too.
+    setsid()?;
     let mut output = io::stdout();
     writeln!(output, "{READY}")?;
     output.flush()?;
     let mut input = io::stdin();
     let mut byte = [0];
+    let mut handled = BTreeSet::new();
     loop {
         let ready = poll(&mut [PollFd::new(&input.as_fd(), PollFlags::IN)], Some(&LOOK));
         if ready.is_ok_and(|ready| ready > 0) && !matches!(input.read(&mut byte), Ok(1..)) {
             break;
         }
         let present = now().0;
-        let is_late = |open: &journal::Open| present > open.deadline.saturating_add(LATE_NS);
-        for late in journal::open(journal).into_iter().filter(is_late) {
+        // Each once: the run reports what is still there.
+        let mut is_late = |open: &journal::Open| {
+            present > open.deadline.saturating_add(LATE_NS) && handled.insert(open.id)
+        };
+        for late in journal::open(journal).into_iter().filter(&mut is_late) {
             // The run verifies it too, and reports it.
             let _undone = late.undo.apply();
         }

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::due_rows::{DueRow, DueRows};
+use super::due_rows::{DueRow, DueRows, ROW};
 use super::impact::{Baseline, ROWS_SEEN, fail_fast};
 use crate::outcome::Outcome;
 use crate::statistics::bootstrap::Resampling;
@@ -102,6 +102,8 @@ pub struct ChaosAnalysis {
     pub lateness: f64,
     /// Whether the target changed before the first fault: what is compared with it then says less.
     pub is_unsteady: bool,
+    /// Whether requests follow from the answers to others.
+    pub has_steps: bool,
     /// Each injection that was seen to work, in order.
     pub injections: Vec<InjectionFigures>,
 }
@@ -117,6 +119,22 @@ pub struct ChaosInput<'a> {
     pub good: Option<Nanos>,
     /// The share of good answers that the error budget is counted for.
     pub availability: f64,
+    /// Whether a request is due only after the answer to another: a failure takes the later ones
+    /// away, and they are lost too.
+    pub has_steps: bool,
+}
+
+impl ChaosInput<'_> {
+    /// The shortest time from the end of a fault to the next one, or to the end of the window, in
+    /// which a recovery can be seen at all.
+    fn shortest_after(&self) -> Nanos {
+        let nexts = self.injections.iter().skip(1).map(|next| next.injected);
+        let ends = nexts.chain([self.window.1]);
+        let cleared = self.injections.iter().map(|times| times.cleared);
+        let after = cleared.zip(ends).filter_map(|(from, to)| Some(to.0.saturating_sub(from?.0)));
+        let least = ROW.0 * ROWS_SEEN as u64;
+        Nanos(after.filter(|after| *after >= least).min().unwrap_or(least))
+    }
 }
 
 impl ChaosAnalysis {
@@ -129,7 +147,9 @@ impl ChaosAnalysis {
         let due = rows.sum(all.clone()).due().max(1);
         let factor = (REQUESTS_PER_ROW * all.len() as u64).div_ceil(due) as usize;
         // Also under a slow load the baseline has enough rows.
-        rows.widen(factor.min(all.len() / ROWS_SEEN).max(1));
+        // Recovering and being seen to have recovered share the time after a fault.
+        let after = (input.shortest_after().0 / width.0) as usize / (2 * ROWS_SEEN);
+        rows.widen(factor.min(all.len() / ROWS_SEEN).min(after).max(1));
         let row = rows.width();
         let before = whole_rows(from, first.min(to), row);
         let planned = rows.bound();
@@ -156,6 +176,7 @@ impl ChaosAnalysis {
             band,
             lateness,
             is_unsteady,
+            has_steps: input.has_steps,
             injections: Vec::new(),
         };
         for (number, times) in input.injections.iter().enumerate() {
@@ -183,18 +204,14 @@ impl ChaosAnalysis {
         let until = until.min(bad.len());
         let bad = &bad[..until];
         let from = row_of(effective).min(until);
-        let cleared = times.cleared.unwrap_or(start_of(until));
+        let cleared = times.cleared.unwrap_or_else(|| start_of(until));
         let to = row_of(cleared).min(until);
         let impact = self.band.impact(bad, from..until);
         let during = from..(to + usize::from(to == from)).min(until).max(from);
         let degraded = self.rows.sum(during.clone());
         let failed: Vec<_> = self.rows.rows().iter().map(failures).collect();
         let fast = fail_fast(&failed, during);
-        let recovered = times.cleared.and_then(|_| match impact {
-            // Nothing was felt: there is nothing to recover from.
-            None if until >= to + ROWS_SEEN => Some(to),
-            _ => self.band.recovery(bad, to),
-        });
+        let recovered = times.cleared.and_then(|_| self.band.recovery(bad, to));
         let seen_until = recovered.unwrap_or(until).max(to);
         let (lost, lost_seconds) = self.lost(from..seen_until);
         let spent = self.rows.sum(from..seen_until).bad();
@@ -229,8 +246,14 @@ impl ChaosAnalysis {
     /// Good answers missing in these rows, in requests and in seconds of the whole load.
     fn lost(&self, rows: Range<usize>) -> (f64, f64) {
         let usual = self.baseline.good() as f64 / self.baseline.due().max(1) as f64;
+        let count = rows.len();
         let sum = self.rows.sum(rows);
-        let lost = (sum.due() as f64 * usual - sum.good() as f64).max(0.0);
+        let expected = if self.has_steps {
+            self.baseline.good() as f64 / self.before.len().max(1) as f64 * count as f64
+        } else {
+            sum.due() as f64 * usual
+        };
+        let lost = (expected - sum.good() as f64).max(0.0);
         (lost, lost / (self.rate() * usual).max(1e-9))
     }
 

@@ -18,7 +18,7 @@ pub use objective::{ChaosObjective, ChaosObjectiveError};
 pub use plan::{
     ChaosPlan, FaultKind, PlannedFault, PlannedProcess, PlannedProxy, ProxyDirection, Toxic,
 };
-pub use schedule::{ChaosPlanError, Injection};
+pub use schedule::{ChaosPlanError, Injection, RECOVERY_MIN};
 
 #[cfg(test)]
 mod simulated;

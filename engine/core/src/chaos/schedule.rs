@@ -1,7 +1,9 @@
 //! When each fault is injected: repeated, drawn by the seed, and checked against each other and the
 //! length of the run.
 
-use super::plan::{ChaosPlan, FaultKind};
+use super::due_rows::ROW;
+use super::impact::ROWS_SEEN;
+use super::plan::{ChaosPlan, FaultKind, PlannedFault};
 use crate::statistics::random::Random;
 use crate::time::Nanos;
 
@@ -13,7 +15,9 @@ pub const BASELINE_MIN: Nanos = Nanos::from_secs(5);
 pub const INJECTIONS_MAX: usize = 1_000;
 /// The longest run with faults: its rows are kept in memory.
 pub const RUN_MAX: Nanos = Nanos::from_secs(4 * 3_600);
-/// Between the end of a fault and the next one, if they may not overlap.
+/// The shortest planned time of recovery: that many rows are needed to see one.
+pub const RECOVERY_MIN: Nanos = Nanos(ROW.0 * ROWS_SEEN as u64);
+/// Between the end of a fault and the next one of the same thing.
 const GAP: Nanos = Nanos::SECOND;
 
 /// One injection of a fault.
@@ -25,6 +29,15 @@ pub struct Injection {
     pub at: Nanos,
     /// How long it lasts.
     pub length: Nanos,
+}
+
+/// One injection, as early and as late as it may be.
+struct Turn<'a> {
+    fault: &'a PlannedFault,
+    /// Its earliest begin.
+    from: Nanos,
+    /// Its latest end.
+    to: Nanos,
 }
 
 /// Why faults cannot be injected as planned, and the fix.
@@ -73,9 +86,15 @@ pub enum ChaosPlanError {
         "`{0}` and `{1}` may be there at the same time: move one of them, or write `overlap = true`"
     )]
     Overlap(String, String),
-    /// Repetitions come faster than the fault ends.
-    #[error("`{0}` is repeated every {1}, but lasts for {2}: choose a longer `every`")]
-    Every(String, Nanos, Nanos),
+    /// Two faults follow each other before a recovery can be seen.
+    #[error(
+        "`{0}` and `{1}` may be closer than `recovery`, {2}: move one of them, choose a longer \
+         `every` or a shorter `recovery`, or write `overlap = true`"
+    )]
+    TooClose(String, String, Nanos),
+    /// The planned time of recovery is too short to see one.
+    #[error("`recovery` is {0}: {RECOVERY_MIN} at least, which a recovery needs to be seen")]
+    NoRecovery(Nanos),
     /// Too many injections, or a run too long.
     #[error("{0}: at most {INJECTIONS_MAX} injections and a run of {RUN_MAX}")]
     TooMuch(&'static str),
@@ -93,26 +112,33 @@ impl ChaosPlan {
         }
         let mut random = Random::new(seed ^ 0x6368_616f_735f_6174);
         let mut injections = Vec::new();
+        let mut turns = Vec::new();
         for (number, fault) in self.faults.iter().enumerate() {
             for turn in 0..fault.repeat.max(1) {
-                let middle = fault.at.0.saturating_add(fault.every.0 * u64::from(turn));
+                let later = fault.every.0.saturating_mul(u64::from(turn));
+                let middle = fault.at.0.saturating_add(later);
+                turns.push(Turn {
+                    fault,
+                    from: Nanos(middle.saturating_sub(fault.jitter.0)),
+                    to: Nanos(middle.saturating_add(fault.jitter.0).saturating_add(fault.length.0)),
+                });
                 let offset = (2.0 * random.unit() - 1.0) * fault.jitter.0 as f64;
                 let at = Nanos(middle.saturating_add_signed(offset as i64));
                 injections.push(Injection { fault: number, at, length: fault.length });
             }
         }
+        turns.sort_by_key(|turn| turn.from);
+        self.check_times(&turns, window)?;
         injections.sort_by_key(|injection| injection.at);
-        self.check_times(&injections, window)?;
         Ok(injections)
-    }
-
-    fn name_of(&self, injection: &Injection) -> String {
-        self.faults[injection.fault].name.clone()
     }
 
     fn check(&self) -> Result<(), ChaosPlanError> {
         if self.faults.is_empty() {
             return Err(ChaosPlanError::NoFault);
+        }
+        if self.recovery < RECOVERY_MIN {
+            return Err(ChaosPlanError::NoRecovery(self.recovery));
         }
         let injections: u64 = self.faults.iter().map(|fault| u64::from(fault.repeat)).sum();
         if injections > INJECTIONS_MAX as u64 {
@@ -133,49 +159,55 @@ impl ChaosPlan {
                 }
                 _ => {}
             }
-            if fault.repeat > 1 && fault.every.0 < fault.length.0 + 2 * fault.jitter.0 + GAP.0 {
-                return Err(ChaosPlanError::Every(name(), fault.every, fault.length));
-            }
         }
         Ok(())
     }
 
-    fn check_times(&self, injections: &[Injection], window: Nanos) -> Result<(), ChaosPlanError> {
-        let Some(first) = injections.first() else { return Err(ChaosPlanError::NoFault) };
-        let jitter = self.faults[first.fault].jitter;
-        let earliest = Nanos(self.faults[first.fault].at.0.saturating_sub(jitter.0));
-        if earliest < BASELINE_MIN {
-            return Err(ChaosPlanError::NoBaseline(self.name_of(first), earliest));
+    /// Checks the times that the seed may choose, not those that it did: a plan that is refused is
+    /// refused each time.
+    fn check_times(&self, turns: &[Turn<'_>], window: Nanos) -> Result<(), ChaosPlanError> {
+        let Some(first) = turns.first() else { return Err(ChaosPlanError::NoFault) };
+        if first.from < BASELINE_MIN {
+            return Err(ChaosPlanError::NoBaseline(first.fault.name.clone(), first.from));
         }
-        let end = |injection: &Injection| Nanos(injection.at.0 + injection.length.0);
-        if let Some(last) = injections.iter().max_by_key(|injection| end(injection)) {
-            let end = end(last);
-            let needed = end + self.recovery;
+        if let Some(last) = turns.iter().max_by_key(|turn| turn.to) {
+            let needed = Nanos(last.to.0.saturating_add(self.recovery.0));
             if needed > window {
                 return Err(ChaosPlanError::RunEnds {
-                    name: self.name_of(last),
-                    end,
-                    left: Nanos(window.0.saturating_sub(end.0)),
+                    name: last.fault.name.clone(),
+                    end: last.to,
+                    left: Nanos(window.0.saturating_sub(last.to.0)),
                     needed,
                     recovery: self.recovery,
                 });
             }
         }
-        for (index, earlier) in injections.iter().enumerate() {
-            for later in &injections[index + 1..] {
-                let may = |one: &Injection| self.faults[one.fault].may_overlap;
-                let is_free = later.at.0 >= end(earlier).0 + GAP.0;
-                let same = |one: &FaultKind, other: &FaultKind| {
-                    one.subject().is_some() && one.subject() == other.subject()
-                };
-                let (one, other) = (&self.faults[earlier.fault], &self.faults[later.fault]);
-                let is_of_proxy = matches!(one.kind, FaultKind::Proxy { .. });
-                let is_one_thing = same(&one.kind, &other.kind)
-                    && (is_of_proxy || one.kind.key() == other.kind.key());
-                if !is_free && (is_one_thing || !(may(earlier) && may(later))) {
-                    return Err(ChaosPlanError::Overlap(one.name.clone(), other.name.clone()));
-                }
+        for (index, earlier) in turns.iter().enumerate() {
+            for later in &turns[index + 1..] {
+                self.check_pair(earlier, later)?;
             }
+        }
+        Ok(())
+    }
+
+    fn check_pair(&self, earlier: &Turn<'_>, later: &Turn<'_>) -> Result<(), ChaosPlanError> {
+        let (one, other) = (earlier.fault, later.fault);
+        let same = |one: &FaultKind, other: &FaultKind| {
+            one.subject().is_some() && one.subject() == other.subject()
+        };
+        let is_of_proxy = matches!(one.kind, FaultKind::Proxy { .. });
+        let is_one_thing =
+            same(&one.kind, &other.kind) && (is_of_proxy || one.kind.key() == other.kind.key());
+        let may_overlap = one.may_overlap && other.may_overlap;
+        let is_apart = |by: Nanos| later.from.0 >= earlier.to.0.saturating_add(by.0);
+        let names = || (one.name.clone(), other.name.clone());
+        if !is_apart(GAP) && (is_one_thing || !may_overlap) {
+            let (one, other) = names();
+            return Err(ChaosPlanError::Overlap(one, other));
+        }
+        if !is_apart(self.recovery) && !may_overlap {
+            let (one, other) = names();
+            return Err(ChaosPlanError::TooClose(one, other, self.recovery));
         }
         Ok(())
     }

@@ -65,6 +65,7 @@ impl SimulatedServer {
             window: (Nanos::ZERO, self.length),
             good: Some(good),
             availability: 0.999,
+            has_steps: false,
         };
         ChaosAnalysis::of(self.rows(good), &input).expect("the baseline is long enough")
     }
@@ -92,6 +93,7 @@ pub(super) fn undisturbed(seed: u64) -> ChaosAnalysis {
         window: (Nanos::ZERO, Nanos::from_secs(55)),
         good: Some(Nanos::SECOND),
         availability: 0.999,
+        has_steps: false,
     };
     ChaosAnalysis::of(rows, &input).expect("the baseline is long enough")
 }

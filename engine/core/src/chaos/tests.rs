@@ -3,9 +3,10 @@
 use super::impact::{Baseline, ROWS_SEEN, fail_fast};
 use super::simulated::{SimulatedServer, undisturbed};
 use super::*;
+use crate::outcome::Outcome;
 use crate::slo::Met;
 use crate::statistics::random::Random;
-use crate::time::Nanos;
+use crate::time::{Nanos, Timestamp};
 
 /// A pause at 20 s for this long of a server with this share of its time in use.
 fn paused(load: f64, seconds: f64, length: u64) -> SimulatedServer {
@@ -91,6 +92,80 @@ fn the_rule_allows_as_many_rows_outside_as_the_baseline_needs() {
     assert!(Baseline::of(&quiet[..ROWS_SEEN - 1]).is_none());
 }
 
+/// Bad requests of 100 in each row: a stall before a fault from row 60 to 80.
+fn stalled() -> Vec<u64> {
+    let mut bad: Vec<u64> = (0..150).map(|row| u64::from(row % 7 == 0)).collect();
+    bad[20] = 100;
+    bad[60..80].fill(100);
+    bad
+}
+
+#[test]
+fn a_stall_before_a_fault_hides_no_outage() {
+    let bad = stalled();
+    let baseline = Baseline::of(&bad[..60]).expect("enough rows");
+    assert!(baseline.band < 3, "{baseline:?}");
+    assert_eq!(baseline.impact(&bad, 60..150), Some(60));
+    assert_eq!(baseline.recovery(&bad, 60), Some(80));
+    let mut rows = DueRows::new(Timestamp(0), Nanos::from_secs(15), Some(Nanos::SECOND));
+    for (row, bad) in bad.iter().enumerate() {
+        let at = Timestamp(0) + Nanos::from_millis(100 * row as u64);
+        rows.ended(at, at + Nanos::MILLISECOND, Outcome::Ok, 100 - *bad as u16);
+        rows.ended(at, at + Nanos::MILLISECOND, Outcome::Status, *bad as u16);
+    }
+    // The target is out for a second longer than the fault, which was too short for an impact.
+    let figures = |effective: u64, has_steps: bool| {
+        let times = InjectionTimes {
+            fault: 0,
+            injected: Nanos::from_secs(6),
+            effective: Some(Nanos::from_millis(effective)),
+            cleared: Some(Nanos::from_secs(7)),
+        };
+        let input = ChaosInput {
+            injections: &[times],
+            window: (Nanos::ZERO, Nanos::from_secs(15)),
+            good: Some(Nanos::SECOND),
+            availability: 0.999,
+            has_steps,
+        };
+        let analysis = ChaosAnalysis::of(rows.clone(), &input).expect("enough rows");
+        analysis.injections[0].clone()
+    };
+    let of_steps = figures(6_000, true);
+    assert_eq!(of_steps.recover, Some(Nanos::SECOND));
+    assert!((of_steps.lost - figures(6_000, false).lost).abs() < 1.0, "as many are due");
+}
+
+#[test]
+fn steps_that_were_never_due_are_lost_too() {
+    let mut rows = DueRows::new(Timestamp(0), Nanos::from_secs(15), Some(Nanos::SECOND));
+    for row in 0..150_u64 {
+        let at = Timestamp(0) + Nanos::from_millis(100 * row);
+        // Three steps each, of which the first fails for two seconds.
+        if (60..80).contains(&row) {
+            rows.ended(at, at + Nanos::MILLISECOND, Outcome::Reset, 40);
+        } else {
+            rows.ended(at, at + Nanos::MILLISECOND, Outcome::Ok, 120);
+        }
+    }
+    let times = InjectionTimes {
+        fault: 0,
+        injected: Nanos::from_secs(6),
+        effective: Some(Nanos::from_secs(6)),
+        cleared: Some(Nanos::from_secs(8)),
+    };
+    let input = ChaosInput {
+        injections: &[times],
+        window: (Nanos::ZERO, Nanos::from_secs(15)),
+        good: Some(Nanos::SECOND),
+        availability: 0.999,
+        has_steps: true,
+    };
+    let analysis = ChaosAnalysis::of(rows, &input).expect("enough rows");
+    let figures = &analysis.injections[0];
+    assert_eq!((figures.lost.round(), figures.lost_seconds.round()), (2_400.0, 2.0));
+}
+
 fn fault(name: &str, at: u64, length: u64) -> PlannedFault {
     PlannedFault {
         name: name.to_owned(),
@@ -117,8 +192,11 @@ fn injections_repeat_with_their_seed() {
         ..fault("a", 30, 5)
     };
     let window = Nanos::from_secs(150);
-    let drawn = plan(&[repeated.clone()]).injections(window, 1).expect("a schedule");
-    assert_eq!(drawn, plan(&[repeated.clone()]).injections(window, 1).expect("a schedule"));
+    let drawn = plan(std::slice::from_ref(&repeated)).injections(window, 1).expect("a schedule");
+    assert_eq!(
+        drawn,
+        plan(std::slice::from_ref(&repeated)).injections(window, 1).expect("a schedule")
+    );
     assert_ne!(drawn, plan(&[repeated]).injections(window, 2).expect("a schedule"));
     for (turn, injection) in drawn.iter().enumerate() {
         assert!(near(injection.at, 30.0 + 20.0 * turn as f64, 2.0), "{injection:?}");
@@ -132,10 +210,13 @@ fn schedules_that_contradict_themselves_are_refused() {
         plan(faults).injections(window, 1).expect_err("it is refused").to_string()
     };
     let often = PlannedFault { repeat: 3, every: Nanos::from_secs(5), ..fault("a", 10, 5) };
+    let close = PlannedFault { repeat: 3, every: Nanos::from_secs(14), ..fault("a", 10, 5) };
+    let early = PlannedFault { jitter: Nanos::from_secs(4), ..fault("b", 8, 5) };
+    let endless = PlannedFault { repeat: 3, every: Nanos(u64::MAX), ..fault("a", 10, 5) };
     let together = PlannedFault { may_overlap: true, ..fault("a", 20, 5) };
     let pause = FaultKind::Pause { process: "x".to_owned() };
     let twice = PlannedFault { kind: pause, ..together.clone() };
-    let cases: [(&[PlannedFault], &str); 9] = [
+    let cases: [(&[PlannedFault], &str); 12] = [
         (&[], "there is no fault"),
         (&[fault("a", 20, 5), fault("a", 30, 5)], "a `name` of its own"),
         (&[fault("a", 20, 0)], "has no length"),
@@ -144,12 +225,19 @@ fn schedules_that_contradict_themselves_are_refused() {
         (&[fault("a", 50, 5)], "measure for 65"),
         (&[fault("a", 20, 5), fault("b", 22, 5)], "overlap = true"),
         (&[twice.clone(), PlannedFault { name: "b".to_owned(), ..twice }], "same time"),
-        (&[often], "longer `every`"),
+        (&[often], "same time"),
+        (&[close], "closer than `recovery`"),
+        // It is not the first by its middle, nor always by its drawn time.
+        (&[fault("a", 7, 1), early], "leave at least 5"),
+        (&[endless], "measure for"),
     ];
     for (faults, part) in cases {
         let why = refused(faults);
         assert!(why.contains(part), "{part}: {why}");
     }
+    let short = ChaosPlan { recovery: Nanos::SECOND, ..plan(&[fault("a", 20, 5)]) };
+    let why = short.injections(window, 1).expect_err("nothing can be seen").to_string();
+    assert!(why.contains("3 s at least"), "{why}");
     let other = PlannedFault { name: "b".to_owned(), ..together.clone() };
     assert!(plan(&[together, other]).injections(window, 1).is_ok());
 }

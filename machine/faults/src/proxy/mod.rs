@@ -62,13 +62,14 @@ impl ProxyControl {
         self.seen.load(Ordering::Acquire) == self.number.load(Ordering::Acquire)
     }
 
-    /// Waits until it does.
-    pub(crate) fn await_seen(&self) {
+    /// Waits until it does; `false` if that takes too long.
+    pub(crate) fn await_seen(&self) -> bool {
         let mut left = SEEN_WITHIN.as_micros() / 100;
         while !self.is_seen() && left > 0 {
             thread::sleep(Duration::from_micros(100));
             left -= 1;
         }
+        self.is_seen()
     }
 
     fn wake(&self) {
@@ -104,6 +105,7 @@ impl Proxy {
             number: 0,
             toxic: None,
             accepted: 0,
+            accepts_from: 0,
         };
         let thread = thread::Builder::new()
             .name("proxy".to_owned())
@@ -146,6 +148,8 @@ struct Turning {
     number: u64,
     toxic: Option<(Toxic, ProxyDirection)>,
     accepted: u64,
+    /// After an error it accepts again from this time on, on the clock of the load.
+    accepts_from: u64,
 }
 
 impl Turning {
@@ -169,22 +173,21 @@ impl Turning {
     /// Reads the plan, if it changed.
     fn follow(&mut self) {
         let number = self.control.number.load(Ordering::Acquire);
-        let is_down = matches!(self.toxic, Some((Toxic::Down, _)));
-        if number == self.number {
-            if !is_down && self.listener.is_none() {
-                self.listener = listen(self.listen).ok();
-            }
-            return;
+        if number != self.number {
+            self.toxic = *self.control.toxic.lock().unwrap_or_else(PoisonError::into_inner);
+            self.number = number;
         }
-        self.toxic = *self.control.toxic.lock().unwrap_or_else(PoisonError::into_inner);
-        self.number = number;
-        if matches!(self.toxic, Some((Toxic::Down, _))) {
+        let is_down = matches!(self.toxic, Some((Toxic::Down, _)));
+        if is_down && self.listener.is_some() {
             self.listener = None;
             self.connections.drain(..).for_each(ProxiedConnection::reset);
-        } else if self.listener.is_none() {
+        } else if !is_down && self.listener.is_none() {
             self.listener = listen(self.listen).ok();
         }
-        self.control.seen.store(number, Ordering::Release);
+        // While another has its address, it is still down.
+        if is_down == self.listener.is_none() {
+            self.control.seen.store(number, Ordering::Release);
+        }
     }
 
     /// Waits for the first event. Returns what may be read of both sides of each connection.
@@ -195,7 +198,11 @@ impl Turning {
         if let Some(listener) = &self.listener
             && self.connections.len() < CONNECTIONS_MAX
         {
-            fds.push(PollFd::new(listener, PollFlags::IN));
+            if present >= self.accepts_from {
+                fds.push(PollFd::new(listener, PollFlags::IN));
+            } else {
+                until = self.accepts_from;
+            }
         }
         let is_down = matches!(self.toxic, Some((Toxic::Down, _)));
         if self.listener.is_none() && !is_down {
@@ -249,7 +256,13 @@ impl Turning {
                         .extend(ProxiedConnection::open(client, self.to, self.accepted).ok());
                 }
                 Err(why) if why.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return,
+                Err(why) if why.kind() == ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    // Such as without descriptors: the client still waits, and would be reported
+                    // without pause.
+                    self.accepts_from = now().0 + RETRY_NS;
+                    return;
+                }
             }
         }
     }
@@ -293,7 +306,7 @@ mod tests {
         let control = proxy.control();
         let set = |toxic: Option<Toxic>| {
             control.set(toxic.map(|toxic| (toxic, ProxyDirection::Both)));
-            control.await_seen();
+            assert!(control.await_seen());
         };
         let mut stream = TcpStream::connect(address).expect("it accepts");
         ask(&mut stream).expect("an answer");
@@ -313,7 +326,10 @@ mod tests {
         set(Some(Toxic::Down));
         let refused = TcpStream::connect(address).expect_err("nobody listens");
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
-        set(None);
+        let other = TcpListener::bind(address).expect("the address is free");
+        control.set(None);
+        drop(other);
+        assert!(control.await_seen(), "it waits for its address");
         let mut stream = TcpStream::connect(address).expect("it accepts again");
         ask(&mut stream).expect("an answer");
         stream.shutdown(std::net::Shutdown::Write).expect("it is open");

@@ -88,7 +88,7 @@ impl Pipe {
             Some(Toxic::SlowClose { delay }) => delay.0,
             _ => 0,
         };
-        self.end.get_or_insert(self.last.max(now + delay));
+        self.end.get_or_insert_with(|| self.last.max(now + delay));
     }
 
     /// What to do at this time.
