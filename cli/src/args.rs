@@ -101,8 +101,7 @@ fn explained(error: &clap::Error) -> String {
     }
 }
 
-/// clap explains in paragraphs; the contract is one line. Tips stay, except for the one that the
-/// word may have been meant as a value; the usage text is removed.
+/// clap explains in paragraphs; the contract is one line, with tips but the one on values.
 fn one_line(explanation: &str) -> String {
     let kept = explanation
         .lines()

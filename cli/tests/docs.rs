@@ -38,6 +38,7 @@ macro_rules! pages_with_commands {
 pages_with_commands! {
     commands_of_readme_work: "README.md",
     commands_of_capacity_work: "docs/guide/capacity.md",
+    commands_of_chaos_work: "docs/guide/chaos.md",
     commands_of_ci_work: "docs/guide/ci.md",
     commands_of_closed_open_loop_work: "docs/guide/closed-open-loop.md",
     commands_of_comparing_work: "docs/guide/comparing.md",
@@ -45,6 +46,7 @@ pages_with_commands! {
     commands_of_history_work: "docs/guide/history.md",
     commands_of_import_work: "docs/guide/import.md",
     commands_of_leaks_work: "docs/guide/leaks.md",
+    commands_of_live_work: "docs/guide/live.md",
     commands_of_profiling_work: "docs/guide/profiling.md",
     commands_of_protocols_work: "docs/guide/protocols.md",
     commands_of_reports_work: "docs/guide/reports.md",

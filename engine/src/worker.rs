@@ -215,9 +215,16 @@ pub(crate) fn work_over<D: Driver>(
             break;
         }
     }
+    report(Report::Finished(finish(&mut event_loop)));
+    // Ends when the collector drops its end.
+    let _ = links.release.recv();
+}
+
+/// Ends the connections, and hands over what the loop knows in the end.
+fn finish<D: Driver>(event_loop: &mut EventLoop<D>) -> Finished {
     let tcp = event_loop.inspect_all();
     event_loop.send_close_all();
-    report(Report::Finished(Finished {
+    Finished {
         boundaries: event_loop.boundaries(),
         first_sent: event_loop.first_sent(),
         shape_counts: event_loop.shape_counts(),
@@ -229,9 +236,7 @@ pub(crate) fn work_over<D: Driver>(
         statuses: event_loop.take_statuses(),
         tcp,
         due_rows: event_loop.take_due_rows(),
-    }));
-    // Ends when the collector drops its end.
-    let _ = links.release.recv();
+    }
 }
 
 fn prepare<D: Driver>(

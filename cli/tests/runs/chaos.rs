@@ -131,6 +131,9 @@ fn a_paused_target_is_felt_and_recovers() {
     assert!(journals(folder.path()).is_empty());
 }
 
+/// The name of a fault, the words of its run, and whether it is there.
+type Case<'a> = (&'a str, Vec<&'a str>, Box<dyn Fn() -> bool + 'a>);
+
 #[test]
 fn what_a_killed_run_did_is_undone_by_its_watchdog() {
     let target = Served::start();
@@ -151,7 +154,7 @@ fn what_a_killed_run_did_is_undone_by_its_watchdog() {
     let exec = flag.path().join("exec.toml").display().to_string();
     let (pause, fds) = (format!("pause {pid} at 5s for 30s"), format!("fds {pid} at 5s for 30s"));
     let by_fault = |fault| load(fault, &target.url, "60s");
-    let cases: [(&str, Vec<&str>, Box<dyn Fn() -> bool>); 3] = [
+    let cases: [Case<'_>; 3] = [
         ("pause", by_fault(&pause), Box::new(|| target.state() == 'T')),
         ("fds", by_fault(&fds), Box::new(|| soft_limit(pid) != limit)),
         ("exec", vec!["-q", "--warmup", "0", "-o", "out", &exec], Box::new(|| file.exists())),
