@@ -151,7 +151,7 @@ fn a_target_that_closes_on_the_preface_is_named() {
 #[test]
 fn an_error_with_which_the_target_goes_away_is_named() {
     const TEST: &str = "an_error_with_which_the_target_goes_away_is_named";
-    let args = "-n 200 -c 2 -p 10 --timeout 50s -X POST --body-size 5";
+    let args = "-n 200 -c 2 -p 10 --timeout 50s --method POST --body-size 5";
     let Some((document, seen)) = faulty(TEST, "expel", args) else { return };
     document.expect_only(&["ok", "reset"]);
     document.expect(document.outcome("ok") == seen.answered, "what was answered counts");
