@@ -237,7 +237,7 @@ fn schedules_that_contradict_themselves_are_refused() {
     }
     let short = ChaosPlan { recovery: Nanos::SECOND, ..plan(&[fault("a", 20, 5)]) };
     let why = short.injections(window, 1).expect_err("nothing can be seen").to_string();
-    assert!(why.contains("3 s at least"), "{why}");
+    assert!(why.contains("3.00 s at least"), "{why}");
     let other = PlannedFault { name: "b".to_owned(), ..together.clone() };
     assert!(plan(&[together, other]).injections(window, 1).is_ok());
 }
