@@ -87,14 +87,15 @@ impl Blocks {
             self.last = self.known.len();
             self.known.push(Arc::new(known));
         } else {
-            self.last = self.oldest;
-            let place = &mut self.known[self.oldest];
-            match Arc::get_mut(place) {
+            // A place that no connection owes to its table is overwritten: nothing is allocated.
+            let places = (0..KNOWN_MAX).map(|nth| (self.oldest + nth) % KNOWN_MAX);
+            let free = places.into_iter().find(|&at| Arc::get_mut(&mut self.known[at]).is_some());
+            self.last = free.unwrap_or(self.oldest);
+            match Arc::get_mut(&mut self.known[self.last]) {
                 Some(old) => *old = known,
-                // A connection owes it to its table.
-                None => *place = Arc::new(known),
+                None => self.known[self.last] = Arc::new(known),
             }
-            self.oldest = (self.oldest + 1) % KNOWN_MAX;
+            self.oldest = (self.last + 1) % KNOWN_MAX;
         }
     }
 
