@@ -207,9 +207,11 @@ impl<D: Driver> Receiver<'_, D> {
                     continue;
                 }
                 End::Late => (Outcome::Reset, &DROPPED),
-                _ if let Some(cause) = &expulsion => (Outcome::Reset, cause),
-                _ if exchange.is_begun() => (Outcome::Reset, &BROKEN_OFF),
-                _ => (Outcome::Reset, &closed),
+                _ => match &expulsion {
+                    Some(cause) => (Outcome::Reset, cause),
+                    None if exchange.is_begun() => (Outcome::Reset, &BROKEN_OFF),
+                    None => (Outcome::Reset, &closed),
+                },
             };
             self.fail_stream(id, outcome, cause);
         }
