@@ -103,27 +103,29 @@ impl CodeLookup<'_> {
         (instruction >> 26 == 0b10_0101).then(|| (to - 4).wrapping_add_signed(distance))
     }
 
-    /// The functions of a managed runtime that run at an address, the innermost first; the frame
-    /// pointer is known unless the kernel found the frame.
-    pub(super) fn managed(
+    /// Append the functions of a managed runtime that run at an address, the innermost first; the
+    /// frame pointer is known unless the kernel found the frame.
+    pub(super) fn append_managed(
         &mut self,
         kind: CodeKind,
         address: u64,
         pointer: Option<u64>,
         stack: &CopiedStack<'_>,
-    ) -> Vec<NameId> {
+        out: &mut Vec<Location>,
+    ) {
         if kind == CodeKind::Anonymous {
+            let before = out.len();
             let mut java = std::mem::take(&mut self.runtimes.java);
-            let names = java.names(address, pointer, stack, self);
+            java.append(address, pointer, stack, self, out);
             self.runtimes.java = java;
-            if !names.is_empty() {
-                return names;
+            if out.len() > before {
+                return;
             }
         }
+        let Some(pointer) = pointer else { return };
         let mut v8 = std::mem::take(&mut self.runtimes.v8);
-        let name = pointer.and_then(|pointer| v8.function(kind, address, pointer, stack, self));
+        out.extend(v8.function(kind, address, pointer, stack, self).map(Location::Named));
         self.runtimes.v8 = v8;
-        name.into_iter().collect()
     }
 
     /// The caller of a Java frame.

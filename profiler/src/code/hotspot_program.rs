@@ -7,10 +7,10 @@ use rustc_hash::FxHashMap;
 
 use super::code_lookup::CodeLookup;
 use super::copied_stack::CopiedStack;
-use super::hotspot::{BlobKind, CodeBlob, HotSpotLayout, HotSpotLayoutError};
+use super::hotspot::{BlobKind, CodeBlob, HotSpotLayout, HotSpotLayoutError, JavaMemory};
 use super::module::Module;
 use super::symbol_values::symbols;
-use crate::stack::NameId;
+use crate::stack::{Location, NameId};
 
 /// Java processes.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ struct JavaProcess {
 }
 
 /// Code at an address.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct JavaCode {
     blob: CodeBlob,
     /// The methods there, the innermost first; empty for the interpreter.
@@ -53,29 +53,29 @@ impl JavaProcesses {
         self.of.remove(&pid);
     }
 
-    /// The methods at an address of code without a file, the innermost first, by the frame
+    /// Append the methods at an address of code without a file, the innermost first, by the frame
     /// pointer.
-    pub(super) fn names(
+    pub(super) fn append(
         &mut self,
         address: u64,
         pointer: Option<u64>,
         stack: &CopiedStack<'_>,
         lookup: &mut CodeLookup<'_>,
-    ) -> Vec<NameId> {
-        let Some(process) = self.process(lookup) else { return Vec::new() };
-        let Some(code) = process.code(address, lookup) else { return Vec::new() };
-        match code.blob.kind {
-            BlobKind::Interpreter => {
-                let method = pointer.and_then(|pointer| stack.word(pointer.checked_sub(METHOD)?));
-                let method = method.and_then(|method| process.method(method, lookup));
-                // At the entry of a method its frame is not there yet.
-                vec![method.unwrap_or_else(|| lookup.stacks.name("Interpreter (JVM)"))]
-            }
-            _ => code.names.to_vec(),
+        out: &mut Vec<Location>,
+    ) {
+        let Some(process) = self.process(lookup) else { return };
+        let Some(code) = process.code(address, lookup) else { return };
+        if code.blob.kind != BlobKind::Interpreter {
+            return out.extend(code.names.iter().copied().map(Location::Named));
         }
+        let method = pointer.and_then(|pointer| stack.word(pointer.checked_sub(METHOD)?));
+        let method = method.and_then(|method| process.method(method, lookup));
+        // At the entry of a method its frame is not there yet.
+        let name = method.unwrap_or_else(|| lookup.stacks.name("Interpreter (JVM)"));
+        out.push(Location::Named(name));
     }
 
-    /// The caller of a frame in code without a file.
+    /// The caller of a frame in code without a file, whose methods were appended just before.
     pub(super) fn caller(
         &mut self,
         at: JavaFrame,
@@ -84,12 +84,12 @@ impl JavaProcesses {
         lookup: &mut CodeLookup<'_>,
     ) -> Option<JavaFrame> {
         let address = if is_innermost { at.pc } else { at.pc.checked_sub(1)? };
-        let blob = self.process(lookup)?.code(address, lookup)?.blob;
-        let code = if is_innermost { lookup.code_around(at.pc) } else { Default::default() };
-        caller(&blob, at, is_innermost.then_some(code), |at| stack.word(at))
+        let code = self.of.get(&lookup.pid)?.code.get(&address)?;
+        let around = is_innermost.then(|| lookup.code_around(at.pc));
+        caller(&code.blob, at, around, |at| stack.word(at))
     }
 
-    fn process(&mut self, lookup: &mut CodeLookup<'_>) -> Option<&mut JavaProcess> {
+    fn process<'a>(&'a mut self, lookup: &mut CodeLookup<'_>) -> Option<&'a mut JavaProcess> {
         let process = self.of.entry(lookup.pid).or_default();
         if process.layout.is_none() && process.mappings != lookup.mappings() {
             process.mappings = lookup.mappings();
@@ -105,37 +105,39 @@ impl JavaProcesses {
 
 impl JavaProcess {
     /// What is at an address now.
-    fn code(&mut self, address: u64, lookup: &mut CodeLookup<'_>) -> Option<JavaCode> {
+    fn code<'a>(&'a mut self, address: u64, lookup: &mut CodeLookup<'_>) -> Option<&'a JavaCode> {
         let layout = self.layout.as_ref()?;
-        let mut memory =
-            |at, bytes: &mut [u8]| (lookup.read(at, bytes) == bytes.len()).then_some(());
-        if let Some(known) = self.code.get(&address)
-            && layout.is_same(&known.blob, &mut memory)
-        {
-            return Some(known.clone());
+        let known = self.code.get(&address);
+        if !known.is_some_and(|known| layout.is_same(&known.blob, &mut memory(lookup))) {
+            let found = self.find(address, lookup);
+            if self.code.len() >= KEPT_MAX {
+                self.code.clear();
+            }
+            match found {
+                Some(found) => self.code.insert(address, found),
+                None => self.code.remove(&address),
+            };
         }
-        let blob = layout.blob(address, &mut memory)?;
-        let methods = layout.methods(&blob, address, &mut memory);
+        self.code.get(&address)
+    }
+
+    fn find(&mut self, address: u64, lookup: &mut CodeLookup<'_>) -> Option<JavaCode> {
+        let layout = self.layout.as_ref()?;
+        let blob = layout.blob(address, &mut memory(lookup))?;
+        let methods = layout.methods(&blob, address, &mut memory(lookup));
         let mut names: Vec<_> =
             methods.into_iter().filter_map(|method| self.method(method, lookup)).collect();
         if let BlobKind::Stub(name) = &blob.kind {
             names.push(lookup.stacks.name(&format!("{name} (JVM)")));
         }
-        let code = JavaCode { blob, names: names.into() };
-        if self.code.len() >= KEPT_MAX {
-            self.code.clear();
-        }
-        self.code.insert(address, code.clone());
-        Some(code)
+        Some(JavaCode { blob, names: names.into() })
     }
 
     fn method(&mut self, method: u64, lookup: &mut CodeLookup<'_>) -> Option<NameId> {
         if let Some(known) = self.methods.get(&method) {
             return *known;
         }
-        let mut memory =
-            |at, bytes: &mut [u8]| (lookup.read(at, bytes) == bytes.len()).then_some(());
-        let name = self.layout.as_ref()?.name(method, &mut memory);
+        let name = self.layout.as_ref()?.name(method, &mut memory(lookup));
         let name = name.map(|name| lookup.stacks.name(&name));
         if self.methods.len() >= KEPT_MAX {
             self.methods.clear();
@@ -154,8 +156,12 @@ fn layout(lookup: &mut CodeLookup<'_>) -> Option<Result<HotSpotLayout, HotSpotLa
     let wanted = |name: &[u8]| name.starts_with(b"gHotSpotVM");
     let symbols: FxHashMap<_, _> = symbols(&content.file, wanted)?.into_iter().collect();
     let symbol = |name: &str| symbols.get(name).map(|at| at.wrapping_add(loaded));
-    let mut memory = |at, bytes: &mut [u8]| (lookup.read(at, bytes) == bytes.len()).then_some(());
-    Some(HotSpotLayout::read(symbol, &mut memory))
+    Some(HotSpotLayout::read(symbol, &mut memory(lookup)))
+}
+
+/// The memory of the process.
+fn memory(lookup: &mut CodeLookup<'_>) -> impl JavaMemory {
+    |at, bytes: &mut [u8]| (lookup.read(at, bytes) == bytes.len()).then_some(())
 }
 
 /// The bytes before and at an instruction.

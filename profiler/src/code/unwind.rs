@@ -380,12 +380,17 @@ impl Unwinder {
         if let CodeKind::File { module, address } = kind {
             out.extend((0..go.inlined).map(|nth| Location::Inlined { module, address, nth }));
         }
-        let managed = lookup.managed(kind, address, pointer, stack);
         // Compiled code is known by its functions, interpreted JavaScript also by its handler.
-        if managed.is_empty() || kind != CodeKind::Anonymous {
+        if kind == CodeKind::Anonymous {
+            let before = out.len();
+            lookup.append_managed(kind, address, pointer, stack, out);
+            if out.len() == before {
+                out.push(lookup.location(kind, address));
+            }
+        } else {
             out.push(lookup.location(kind, address));
+            lookup.append_managed(kind, address, pointer, stack, out);
         }
-        out.extend(managed.into_iter().map(Location::Named));
         self.path.push(Step { address: found, looked_up: address, locations: out.len() });
         go.rule
     }
