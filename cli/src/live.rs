@@ -1,7 +1,7 @@
 //! A run while it lasts, as the terminal view and the page in the browser have it: what is known of
 //! it before, and readings of the machine meanwhile. And `--live`: the page's server.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -56,7 +56,7 @@ pub(crate) fn serve(
     let mut lines = vec![format!("live at {}", server.url())];
     if !address.ip().to_canonical().is_loopback() {
         let reached = match address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => "this machine".to_owned(),
+            ip if ip.is_unspecified() => "this machine".to_owned(),
             ip => ip.to_string(),
         };
         lines.push(format!(

@@ -23,6 +23,7 @@ pub(crate) fn forward_to(control: Control) -> anyhow::Result<()> {
                     1 => console::note("stopping at once"),
                     _ => {
                         tui::close();
+                        console::flush();
                         // Fails only for signals that cannot be caught; these were.
                         let _ended = emulate_default_handler(signal);
                     }

@@ -23,8 +23,6 @@ use crate::console;
 use crate::live::{Readings, live_run};
 use crate::quiet::{QuietCpus, Sharer};
 
-pub(crate) use terminal::close;
-
 /// Events that wait for the thread.
 const WAITING_MAX: usize = 16;
 
@@ -86,8 +84,7 @@ impl Tui {
         match begun {
             Ok(thread) => Ok(Self { events, thread: Some(thread), lost }),
             Err(why) => {
-                terminal::close();
-                console::release();
+                close();
                 Err(format!("its thread does not start: {why}"))
             }
         }
@@ -107,9 +104,15 @@ impl Tui {
         // It ends by itself only with a panic, which has restored the terminal.
         let _ = self.events.send(Event::Over);
         let _ = thread.join();
-        terminal::close();
-        console::release();
+        close();
     }
+}
+
+/// The terminal is as it was before, and lines that were kept back are written. Without a view
+/// nothing happens.
+pub(crate) fn close() {
+    terminal::close();
+    console::release();
 }
 
 impl Drop for Tui {
@@ -175,8 +178,7 @@ fn follow_signals(events: SyncSender<Event>) -> std::io::Result<()> {
                 SIGWINCH => {}
                 SIGTSTP => terminal::hide_during(|| drop(emulate_default_handler(signal))),
                 _ => {
-                    terminal::close();
-                    console::release();
+                    close();
                     console::flush();
                     let _ended = emulate_default_handler(signal);
                 }

@@ -341,7 +341,7 @@ impl WorkerPool {
         }
     }
 
-    fn record(self, plan: &Plan, start: Timestamp, control: &Control, sums: Sums) -> RunRecord {
+    fn record(mut self, plan: &Plan, start: Timestamp, control: &Control, sums: Sums) -> RunRecord {
         let finished = self.workers.iter().filter_map(|worker| worker.finished.as_ref());
         let windows: Vec<_> =
             finished.map(|finished| (finished.boundaries, finished.first_sent)).collect();
@@ -366,10 +366,10 @@ impl WorkerPool {
             })
             .collect();
         let mut each =
-            self.workers.iter().filter_map(|it| it.finished.as_ref()?.due_rows.as_deref());
-        let mut due_rows = each.next().cloned();
+            self.workers.iter_mut().filter_map(|it| it.finished.as_mut()?.due_rows.take());
+        let mut due_rows = each.next().map(|rows| *rows);
         if let Some(sum) = &mut due_rows {
-            each.for_each(|rows| sum.merge(rows));
+            each.for_each(|rows| sum.merge(&rows));
         }
         let record = RunRecord {
             backend: self.backend(),

@@ -183,6 +183,7 @@ pub(crate) fn work_over<D: Driver>(
             return report(Report::Failed(RunError::Halted(failure)));
         }
     }
+    let due_rows = due_rows(plan);
     report(Report::Ready(Ready {
         backend,
         thread: rustix::thread::gettid().as_raw_nonzero().get(),
@@ -196,10 +197,9 @@ pub(crate) fn work_over<D: Driver>(
     let measure_to = span.map_or(Timestamp::NEVER, |span| measure_from + span);
     let boundaries = Boundaries { start, measure_from, measure_to };
     event_loop.begin(Pacer::new(plan, share, start), boundaries);
-    if let (Some(by_due), Some(span)) = (plan.observe.by_due, span) {
-        // What ends during the drain was due before.
-        let length = plan.limits.warmup + span;
-        event_loop.count_by_due(DueRows::new(start, length, by_due.good));
+    if let Some(mut rows) = due_rows {
+        rows.begin_at(start);
+        event_loop.count_by_due(rows);
     }
     let mut boxes = Boxes::new(&links.empties);
     loop {
@@ -218,6 +218,14 @@ pub(crate) fn work_over<D: Driver>(
     report(Report::Finished(finish(&mut event_loop)));
     // Ends when the collector drops its end.
     let _ = links.release.recv();
+}
+
+/// The rows for requests by their due times, if they are wanted: made before the start, since they
+/// take milliseconds in long runs. What ends during the drain was due before.
+fn due_rows(plan: &Plan) -> Option<DueRows> {
+    let span = plan.limits.window.duration()?;
+    let by_due = plan.observe.by_due?;
+    Some(DueRows::new(Timestamp(0), plan.limits.warmup + span, by_due.good))
 }
 
 /// Ends the connections, and hands over what the loop knows in the end.

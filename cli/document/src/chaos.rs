@@ -43,7 +43,7 @@ pub struct ChaosBaseline {
     pub bad: u64,
     /// 99 % of its rows have at most this many of them: the band.
     pub band: u64,
-    /// No row has more.
+    /// The most that three rows in a row all reach, and at least the band: an impact is worse.
     pub band_max: u64,
     /// Rows outside of the band, of 30, that a recovery allows.
     pub outside_max: usize,
@@ -107,7 +107,7 @@ pub struct FaultFigures {
     /// The p99 afterwards as a multiple of that before, with its 95 % interval; `null` without
     /// enough rows.
     pub after_p99: Option<Interval95>,
-    /// Whether it was seen to be gone.
+    /// Whether nothing of it is known to be left: `left` is `null`.
     pub undone: bool,
     /// Why it did not work.
     pub failure: Option<String>,

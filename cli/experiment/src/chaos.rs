@@ -188,7 +188,7 @@ impl ChaosRun {
     pub(crate) fn result(
         &self,
         plan: &Plan,
-        record: &RunRecord,
+        record: &mut RunRecord,
         reports: &[InjectionReport],
     ) -> ChaosResult {
         let start = record.start();
@@ -213,7 +213,7 @@ impl ChaosRun {
             availability: self.plan.availability,
             has_steps: plan.workload.script().is_some_and(|script| script.steps().count() > 1),
         };
-        let rows = record.due_rows.clone();
+        let rows = record.due_rows.take();
         let analysis = rows.and_then(|rows| ChaosAnalysis::of(rows, &input));
         let name_of = |fault: usize| self.plan.faults[fault].name.as_str();
         let injections = analysis.as_ref().map(|it| it.injections.as_slice()).unwrap_or_default();

@@ -147,14 +147,14 @@ impl Experiment {
     fn conclude(
         &self,
         (destination, started): (&Destination, SystemTime),
-        (record, injected): (RunRecord, Vec<InjectionReport>),
+        (mut record, injected): (RunRecord, Vec<InjectionReport>),
         seen: Seen,
         profile: ProfileReport,
     ) -> Result<Finished, ExperimentError> {
         let summary = Summary::of(&self.plan, &record);
         let verdict = validity::judge(&self.plan, &record, &summary, &seen.observations);
         let mut slo = self.objectives(&summary);
-        let chaos = self.chaos.as_ref().map(|it| it.result(&self.plan, &record, &injected));
+        let chaos = self.chaos.as_ref().map(|it| it.result(&self.plan, &mut record, &injected));
         let verdict = match &chaos {
             Some(chaos) => verdict.with(chaos.reasons.clone()),
             None => verdict,

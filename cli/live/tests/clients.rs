@@ -96,6 +96,17 @@ impl Viewer {
     }
 }
 
+/// The whole answer to a request for a file of the page.
+fn ask(address: SocketAddr, token: &str, name: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("the time is not zero");
+    let head = format!("GET {token}{name} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    stream.write_all(head.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    answer
+}
+
 #[test]
 fn a_viewer_sees_every_second_and_gets_the_report() {
     let live = begin();
@@ -142,14 +153,7 @@ fn a_run_without_a_result_says_so() {
     server.finish(None);
     viewer.wait("event: failed");
     // So it says to those who come late, or ask.
-    let ask = |name: &str| {
-        let mut stream = TcpStream::connect(address).expect("it listens");
-        let head = format!("GET {token}{name} HTTP/1.1\r\nHost: {address}\r\n\r\n");
-        stream.write_all(head.as_bytes()).expect("it reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
-        answer
-    };
+    let ask = |name: &str| ask(address, &token, name);
     let stream = ask("events");
     assert!(stream.contains("event: failed") && !stream.contains("event: done"), "{stream}");
     let state = ask("state.json");
@@ -167,14 +171,7 @@ fn who_asks_for_the_state_looks_on_and_gets_the_report() {
     assert!(live.server.is_watched());
     let Live { server, address, token } = live;
     let poll = std::thread::spawn(move || {
-        let ask = |name: &str| {
-            let mut stream = TcpStream::connect(address).expect("it listens");
-            let head = format!("GET {token}{name} HTTP/1.1\r\nHost: {address}\r\n\r\n");
-            stream.write_all(head.as_bytes()).expect("it reads");
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).expect("it answers");
-            answer
-        };
+        let ask = |name: &str| ask(address, &token, name);
         while !ask("state.json").ends_with("{\"is_over\":true,\"has_report\":true}") {
             std::thread::yield_now();
         }

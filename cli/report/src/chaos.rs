@@ -79,10 +79,14 @@ fn of_fault(fault: &FaultFigures, row: f64) -> Vec<(String, String)> {
 fn while_there(fault: &FaultFigures) -> Vec<(String, String)> {
     let line = |name: &str, text: String| (name.to_owned(), text);
     let mut lines = Vec::new();
-    let impact =
-        fault.impact_s.map_or_else(|| "none".to_owned(), |at| format!("after {}", seconds(at)));
+    // Within the first row.
+    let after = |at: f64| match at {
+        0.0 => "at once".to_owned(),
+        at => format!("after {}", seconds(at)),
+    };
+    let impact = fault.impact_s.map_or_else(|| "none".to_owned(), after);
     let fast = match (fault.fail_fast_s, fault.failed + fault.timed_out) {
-        (Some(at), _) => format!("after {}", seconds(at)),
+        (Some(at), _) => after(at),
         (None, 0) => "nothing failed".to_owned(),
         (None, _) => "never".to_owned(),
     };

@@ -42,17 +42,27 @@ pub fn headline(soak: &SoakFigures) -> String {
             (None, Some(ended_s)) => {
                 format!("INCONCLUSIVE (the target ended after {ended_s:.1} s)")
             }
-            (None, None) => "INCONCLUSIVE".to_owned(),
+            (None, None) => match missing_collections(soak) {
+                Some(missing) => format!(
+                    "INCONCLUSIVE (needs {})",
+                    plural(missing as u64, "more full collection")
+                ),
+                None => "INCONCLUSIVE".to_owned(),
+            },
         },
     }
+}
+
+/// The collections that the verdict on a heap awaits.
+fn missing_collections(soak: &SoakFigures) -> Option<usize> {
+    soak.heaps.iter().filter_map(|heap| heap.needs_collections).max()
 }
 
 /// What is missing: minutes at the rate of the run, or fewer at ten times that; and the collections
 /// of a heap that are awaited.
 fn needs(soak: &SoakFigures, minutes: f64) -> String {
     let minutes = minutes.ceil();
-    let missing = soak.heaps.iter().filter_map(|heap| heap.needs_collections).max();
-    let collections = missing.map_or_else(String::new, |missing| {
+    let collections = missing_collections(soak).map_or_else(String::new, |missing| {
         format!(", or {}", plural(missing as u64, "full collection"))
     });
     let rate = soak.needs_requests.map(|requests| (requests / minutes / 60.0).round());
@@ -190,6 +200,9 @@ mod tests {
             open(Some(11.0), Some(56_100.0), Some(7)),
             "INCONCLUSIVE (needs 11 more minutes at 85/s, or 2 at 850/s, or 7 full collections)"
         );
+        // A collector that promotes nothing gives no time.
+        assert_eq!(open(None, None, Some(7)), "INCONCLUSIVE (needs 7 more full collections)");
+        assert_eq!(open(None, None, None), "INCONCLUSIVE");
         assert_eq!(
             open(Some(1.0), None, Some(1)),
             "INCONCLUSIVE (needs 1 more minute, or 1 full collection)"

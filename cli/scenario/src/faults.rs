@@ -22,7 +22,6 @@ const AVAILABILITY: f64 = 0.999;
 const SIGTERM: i32 = 15;
 const SIGKILL: i32 = 9;
 const CPUS_MIN: f64 = 0.01;
-const MEMORY_MIN: u64 = 1 << 20;
 
 /// A plan without faults, for those of the command line.
 pub fn chaos_plan() -> ChaosPlan {
@@ -215,11 +214,7 @@ fn kind(given: &Inject, plan: &ChaosPlan) -> Result<FaultKind, String> {
         }
         Inject::Cpu(cpu) => FaultKind::Cpu { process: cpu.process, limit: cpu.limit },
         Inject::Memory(memory) => {
-            let limit = memory.limit.0.milli() / 1_000;
-            if limit < MEMORY_MIN {
-                return Err(format!("{limit} bytes of memory: at least {MEMORY_MIN}"));
-            }
-            FaultKind::Memory { process: memory.process, limit }
+            FaultKind::Memory { process: memory.process, limit: memory.limit.0 }
         }
         Inject::Burn(burn) => {
             let threads = burn.threads.unwrap_or(1);
@@ -337,7 +332,7 @@ mod tests {
         assert_eq!(burn.kind, FaultKind::Burn { threads: 2, cpus: Vec::new() });
         assert_eq!(fault("nothing at 20s for 5s").expect("a fault").kind, FaultKind::Nothing);
         let memory = fault("memory db limit=200M at 20s for 5s").expect("a fault");
-        let limit = 200_000_000;
+        let limit = 200 << 20;
         assert_eq!(memory.kind, FaultKind::Memory { process: "db".to_owned(), limit });
     }
 

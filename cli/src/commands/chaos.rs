@@ -56,6 +56,8 @@ fn run(args: ChaosArgs) -> Result<Exit, Failure> {
     let control = Control::new();
     signals::forward_to(control.clone())?;
     let (folder, logs) = folders(&args)?;
+    // What is started again later inherits the raised limit: what is started first must too.
+    let _files = uringbench_machine::limits::raise_files();
     let targets = ChaosTargets::start(
         (&chaos.processes, &chaos.proxies),
         (folder, logs.path().into()),

@@ -251,6 +251,11 @@ impl RunRecord {
         sum
     }
 
+    /// The fewest streams that an HTTP/2 target allowed, if they were fewer than planned.
+    pub fn streams_limited(&self) -> Option<u32> {
+        self.workers.iter().filter_map(|worker| worker.streams_limited).min()
+    }
+
     /// Whether an HTTP/2 target changed its limit of streams, or connections had different ones.
     pub fn do_streams_vary(&self) -> bool {
         let mut limits = self.workers.iter().filter(|worker| worker.established > 0);

@@ -359,7 +359,12 @@ impl fmt::Display for Grouped {
 
 /// A count with its noun: `1 request`, `12,000 requests`. The plural ends in `s`.
 pub fn plural(count: u64, noun: &str) -> String {
-    format!("{} {noun}{}", Grouped(count), if count == 1 { "" } else { "s" })
+    let end = match count {
+        1 => "",
+        _ if noun.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{} {noun}{end}", Grouped(count))
 }
 
 /// The same as the subject of a past-tense sentence: `1 slot was`, `2 slots were`.

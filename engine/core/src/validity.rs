@@ -98,6 +98,7 @@ impl Verdict {
     #[must_use]
     pub fn with(mut self, more: Vec<Reason>) -> Self {
         self.reasons.extend(more);
+        // A stable sort keeps the order of the rules within a severity.
         self.reasons.sort_by_key(|reason| std::cmp::Reverse(reason.severity));
         self.validity = Validity::of(&self.reasons);
         self
@@ -132,10 +133,8 @@ pub fn judge(
     observed: &Observations,
 ) -> Verdict {
     let run = rules::Run { plan, record, summary, observed };
-    let mut reasons = run.reasons();
-    // A stable sort keeps the order of the rules within a severity.
-    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.severity));
-    Verdict { validity: Validity::of(&reasons), reasons, notes: run.notes() }
+    let nothing = Verdict { validity: Validity::Valid, reasons: Vec::new(), notes: run.notes() };
+    nothing.with(run.reasons())
 }
 
 #[cfg(test)]

@@ -268,9 +268,11 @@ impl Connection {
     pub(crate) fn room(&self, options: &LoopOptions) -> u16 {
         let can_send = self.is_up()
             && self.receive != Receive::Cancelling
-            // Requests of HTTP/2 queue behind the send.
-            && (!self.is_sending || self.wire.http2().is_some())
-            && !self.is_queue_full()
+            && match self.wire.http2() {
+                None => !self.is_sending,
+                // Requests of HTTP/2 queue behind the send.
+                Some(_) => !self.is_queue_full(),
+            }
             // A request sent in pieces counts as in flight, and must be sent completely before the
             // next one.
             && (self.in_flight() == 0 || !self.owes_request());
@@ -308,8 +310,8 @@ impl Connection {
 
     /// Whether a target of HTTP/2 reads so slowly that no further request is queued for it.
     fn is_queue_full(&self) -> bool {
-        self.session.as_ref().is_some_and(|session| session.replies.len() > QUEUED_MAX)
-            && self.wire.http2().is_some()
+        self.wire.http2().is_some()
+            && self.session.as_ref().is_some_and(|session| session.replies.len() > QUEUED_MAX)
     }
 
     /// Whether part of the latest request has not been sent yet.

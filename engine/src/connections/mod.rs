@@ -304,15 +304,20 @@ impl Connections {
         &self.streams
     }
 
+    /// See [`Streams::hear`].
+    pub(crate) fn hear_http2(&mut self, number: u32, now: Timestamp) -> Result<(), Violation> {
+        Streams::hear(&mut self.all[number as usize], now)
+    }
+
     /// See [`Streams::feed`].
     #[inline]
     pub(crate) fn feed_http2(
         &mut self,
         number: u32,
-        (bytes, now): (&[u8], Timestamp),
+        bytes: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<StreamProgress, Violation> {
-        self.streams.feed(&mut self.all[number as usize], (bytes, now), out)
+        self.streams.feed(&mut self.all[number as usize], bytes, out)
     }
 
     /// Windows or limits of the target have changed: more may be sent at the end of this turn.

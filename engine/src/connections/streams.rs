@@ -74,6 +74,21 @@ impl Streams {
         (session.replies.len() - before + request.body().len(), before == 0)
     }
 
+    /// Bytes have arrived on a connection.
+    ///
+    /// # Errors
+    /// If the target does not read the answers to its frames.
+    pub(super) fn hear(connection: &mut Connection, now: Timestamp) -> Result<(), Violation> {
+        let Some(http2) = connection.wire.http2_mut() else { return Ok(()) };
+        http2.heard = now;
+        let queued = connection.session.as_ref().map_or(0, |its| its.replies.len());
+        if queued > UNREAD_MAX {
+            let why = "the target wants answers to its frames, but does not read them";
+            return Err(Violation::flood(why));
+        }
+        Ok(())
+    }
+
     /// Read bytes of a connection; `out` gets frames to send in answer.
     ///
     /// # Errors
@@ -82,21 +97,12 @@ impl Streams {
     pub(super) fn feed(
         &mut self,
         connection: &mut Connection,
-        (bytes, now): (&[u8], Timestamp),
+        bytes: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<StreamProgress, Violation> {
         match connection.wire.http2_mut() {
             None => Ok(StreamProgress { consumed: bytes.len(), event: None }),
-            Some(http2) => {
-                http2.heard = now;
-                let queued = connection.session.as_ref().map_or(0, |its| its.replies.len());
-                if queued > UNREAD_MAX {
-                    return Err(Violation::flood(
-                        "the target wants answers to its frames, but does not read them",
-                    ));
-                }
-                http2.machine.feed(bytes, &mut self.blocks, out)
-            }
+            Some(http2) => http2.machine.feed(bytes, &mut self.blocks, out),
         }
     }
 

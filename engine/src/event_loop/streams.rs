@@ -42,10 +42,13 @@ const fn hint(code: ErrorCode) -> &'static str {
 impl<D: Driver> Receiver<'_, D> {
     /// Read all of these bytes.
     pub(super) fn read_streams(&mut self, mut bytes: &[u8]) -> Read {
-        let (number, now) = (self.number, self.now);
+        let number = self.number;
+        if let Err(broken) = self.connections.hear_http2(number, self.now) {
+            return Read::Over(self.on_violation(broken));
+        }
         while !bytes.is_empty() {
             let replies = &mut self.follow_up.replies;
-            let progress = match self.connections.feed_http2(number, (bytes, now), replies) {
+            let progress = match self.connections.feed_http2(number, bytes, replies) {
                 Ok(progress) => progress,
                 Err(broken) => return Read::Over(self.on_violation(broken)),
             };

@@ -234,21 +234,14 @@ impl Answers {
     }
 }
 
-/// Whether answers have response times of their own, and where those go besides the interval.
-enum Responses {
-    /// A closed loop: response time is service time.
-    AreServiceTimes,
-    /// Slots have due times.
-    Timed,
-    /// The same, and requests are counted by them.
-    ByDue(Box<DueRows>),
-}
-
 /// The recording half of a worker.
 pub struct Recorder {
     /// The interval being filled.
     current: Box<IntervalCounts>,
-    responses: Responses,
+    /// Whether slots have due times: in a closed loop response time is service time.
+    is_open: bool,
+    /// Requests by their due times, if they are wanted.
+    due_rows: Option<Box<DueRows>>,
     /// The measured window of a closed loop.
     window: Option<Range<Timestamp>>,
 }
@@ -257,21 +250,17 @@ impl Recorder {
     /// In an open loop every slot has a due time; in a closed loop response time is service time,
     /// and the collector derives it.
     pub fn new(is_open: bool) -> Self {
-        let responses = if is_open { Responses::Timed } else { Responses::AreServiceTimes };
-        Self { current: Box::default(), responses, window: None }
+        Self { current: Box::default(), is_open, due_rows: None, window: None }
     }
 
     /// From now on count requests by the time at which they were due, too.
     pub(crate) fn count_by_due(&mut self, rows: DueRows) {
-        self.responses = Responses::ByDue(Box::new(rows));
+        self.due_rows = Some(Box::new(rows));
     }
 
     /// The requests by due time, if they were counted; later ones are not.
     pub(crate) fn take_due_rows(&mut self) -> Option<Box<DueRows>> {
-        match std::mem::replace(&mut self.responses, Responses::Timed) {
-            Responses::ByDue(rows) => Some(rows),
-            Responses::Timed | Responses::AreServiceTimes => None,
-        }
+        self.due_rows.take()
     }
 
     /// The counters of the current interval besides its slots.
@@ -387,7 +376,7 @@ impl Recorder {
         if slot.measured {
             self.current.codes.add(code, u64::from(count));
         }
-        if let Responses::ByDue(rows) = &mut self.responses {
+        if let Some(rows) = &mut self.due_rows {
             rows.ended(slot.due, done, outcome, count);
         }
         if self.is_timed(slot) {
@@ -398,7 +387,7 @@ impl Recorder {
                 self.current.service.record_many(done.since(sent).0, count);
                 self.current.first_byte.record_many(first_byte.since(sent).0, count);
             }
-            if !matches!(self.responses, Responses::AreServiceTimes) {
+            if self.is_open {
                 self.current.response.record_many(done.since(slot.due).0, count);
             }
         }
@@ -414,7 +403,7 @@ impl Recorder {
         now: Timestamp,
     ) {
         self.counts(slot).end(outcome, u64::from(count));
-        if let Responses::ByDue(rows) = &mut self.responses {
+        if let Some(rows) = &mut self.due_rows {
             rows.ended(slot.due, now, outcome, count);
         }
         if self.is_across(slot) {

@@ -429,7 +429,6 @@ impl Prepared {
             Self::Nothing => "nothing".to_owned(),
             Self::Stop(processes) => {
                 format!("SIGSTOP to {}", plural(processes.len() as u64, "process"))
-                    .replace("processs", "processes")
             }
             Self::Write { file, old, new } => format!("{} {old} -> {new}", file.display()),
             Self::Files(limits) => {
@@ -490,7 +489,8 @@ impl Prepared {
             if asked.elapsed() > SEEN_WITHIN {
                 return false;
             }
-            thread::sleep(LOOK);
+            let is_command = matches!(self, Self::Exec { .. });
+            thread::sleep(if is_command { commands::LOOK_AGAIN } else { LOOK });
         }
         true
     }

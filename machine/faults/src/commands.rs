@@ -12,6 +12,8 @@ use rustix::process::{Pid, Signal, kill_process_group};
 /// How long a command may take.
 pub(crate) const WITHIN: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(5);
+/// Between two commands that look for the same thing: each is a new shell, beside the target.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Runs a command in a folder to its end.
 ///

@@ -336,8 +336,10 @@ fn come_back(
     is_over: &(dyn Fn() -> bool + Send + Sync),
 ) -> Result<Option<Timestamp>, String> {
     if targets.is_ours(process) {
-        // Also at the end of the run: what was killed is there again.
-        let _is_running = wait_until(now() + delay, is_over);
+        // What the run started ends with it, so at its end nothing is started again.
+        if !wait_until(now() + delay, is_over) {
+            return Ok(None);
+        }
         let is_there = targets.restart(process)?;
         return Ok(is_there.then(now));
     }

@@ -82,7 +82,8 @@ impl Undo {
                 let vain = || "the undo was done, and the fault is still there".to_owned();
                 return Err(error(refused.unwrap_or_else(vain)));
             }
-            thread::sleep(LOOK);
+            let is_command = matches!(self, Self::Command { .. });
+            thread::sleep(if is_command { commands::LOOK_AGAIN } else { LOOK });
         }
         Ok(())
     }

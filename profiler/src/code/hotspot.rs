@@ -101,7 +101,7 @@ struct Methods {
     pool_size: u64,
     holder: u64,
     class_name: u64,
-    symbol_length: Field,
+    symbol_length: u64,
     symbol_body: u64,
 }
 
@@ -406,9 +406,9 @@ impl Methods {
     fn read(tables: &Tables) -> Result<Self, HotSpotLayoutError> {
         let at = |name: &'static str| tables.field(&[name]).map(|found| found.offset);
         let symbol_length = match tables.fields.get("Symbol._length") {
-            Some(length) => Field { at: length.offset, is_short: true },
+            Some(length) => length.offset,
             // The upper half of a word, in JDK 12 to 15.
-            None => Field { at: at("Symbol._length_and_refcount")? + 2, is_short: true },
+            None => at("Symbol._length_and_refcount")? + 2,
         };
         Ok(Self {
             constant: at("Method._constMethod")?,
@@ -423,7 +423,7 @@ impl Methods {
     }
 
     fn symbol(self, symbol: u64, memory: &mut impl JavaMemory) -> Option<String> {
-        let length = short(memory, symbol.checked_add(self.symbol_length.at)?)?;
+        let length = short(memory, symbol.checked_add(self.symbol_length)?)?;
         if usize::from(length) > NAME_MAX {
             return None;
         }

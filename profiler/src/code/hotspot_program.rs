@@ -18,11 +18,15 @@ pub(super) struct JavaProcesses {
     of: FxHashMap<u32, JavaProcess>,
     /// Why the tables of a process could not be used.
     pub(super) failure: Option<HotSpotLayoutError>,
+    /// Whether those of any process could.
+    pub(super) is_any_read: bool,
 }
 
 #[derive(Debug, Default)]
 struct JavaProcess {
     layout: Option<HotSpotLayout>,
+    /// Whether its version lacks a field: no later look finds it.
+    is_unknown: bool,
     /// The number of mappings when the library was searched.
     mappings: usize,
     /// What is at an address of code.
@@ -91,11 +95,18 @@ impl JavaProcesses {
 
     fn process<'a>(&'a mut self, lookup: &mut CodeLookup<'_>) -> Option<&'a mut JavaProcess> {
         let process = self.of.entry(lookup.pid).or_default();
-        if process.layout.is_none() && process.mappings != lookup.mappings() {
+        let is_searched = process.layout.is_none() && !process.is_unknown;
+        if is_searched && process.mappings != lookup.mappings() {
             process.mappings = lookup.mappings();
             match layout(lookup) {
-                Some(Ok(layout)) => process.layout = Some(layout),
-                Some(Err(why)) => self.failure = Some(why),
+                Some(Ok(layout)) => {
+                    process.layout = Some(layout);
+                    self.is_any_read = true;
+                }
+                Some(Err(why)) => {
+                    process.is_unknown = matches!(why, HotSpotLayoutError::Missing(_));
+                    self.failure = Some(why);
+                }
                 None => {}
             }
         }

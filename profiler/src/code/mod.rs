@@ -220,7 +220,8 @@ impl Code {
             let is_named = content.image.has_symbols || content.go().is_some();
             Some(format!("{} {}", module.name, content.image.unnamed(is_named)?))
         };
-        let java = self.runtimes.java.failure.as_ref();
+        let java = &self.runtimes.java;
+        let java = java.failure.as_ref().filter(|_| !java.is_any_read);
         let java = java.map(|why| format!("Java methods have no names, because {why}"));
         self.modules.all().iter().filter_map(advice).chain(java).collect()
     }

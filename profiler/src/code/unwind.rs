@@ -280,13 +280,13 @@ impl Unwinder {
         stack: &CopiedStack<'_>,
         lookup: &mut CodeLookup<'_>,
     ) -> Result<Option<u64>, Error> {
-        if let Some((to, above)) = trampoline(at.frame, at.kind, &at.registers, stack, lookup) {
-            at.registers = above;
-            return Ok(Some(to));
-        }
         if at.kind == CodeKind::Anonymous
             && let Some((to, above)) = java_step(at, stack, lookup)
         {
+            at.registers = above;
+            return Ok(Some(to));
+        }
+        if let Some((to, above)) = trampoline(at.frame, at.kind, &at.registers, stack, lookup) {
             at.registers = above;
             return Ok(Some(to));
         }

@@ -185,17 +185,14 @@ pub fn judge_heap(points: &[HeapPoint], rules: &Rules) -> Option<HeapResult> {
     let hours = (last.t_s - first.t_s).max(1e-3) / 3_600.0;
     let per_hour = requests / hours;
     let is_by_requests = requests > 0.0;
-    let floor = if is_by_requests {
-        rules.floor_per_request.max(rules.floor_per_hour / per_hour)
-    } else {
-        rules.floor_per_hour
-    };
+    let axis = if is_by_requests { Axis::Requests } else { Axis::Hours };
+    let floor = rules.floor(axis, per_hour);
     let study = Study { lives: &lives, is_by_requests, floor };
     let growth = study.growth();
     let live = lives.first().zip(lives.last()).map(|(first, last)| (first.bytes, last.bytes));
     let result = |verdict, needs_collections, reason| HeapResult {
         verdict,
-        axis: if is_by_requests { Axis::Requests } else { Axis::Hours },
+        axis,
         rate: is_by_requests.then_some(per_hour / 3_600.0),
         collector: last.counters.collector,
         collections: lives.len(),

@@ -56,6 +56,16 @@ pub struct Rules {
     pub heap: Heap,
 }
 
+impl Rules {
+    /// Growth on an axis below which nothing is called a leak, at so many requests per hour.
+    fn floor(&self, axis: Axis, per_hour: f64) -> f64 {
+        match axis {
+            Axis::Hours => self.floor_per_hour,
+            Axis::Requests => self.floor_per_request.max(self.floor_per_hour / per_hour),
+        }
+    }
+}
+
 /// How the runtime frees memory, which decides how much of a steady growth is evidence; in
 /// ascending order of reluctance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

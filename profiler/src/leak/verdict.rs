@@ -122,12 +122,7 @@ impl Run<'_> {
 
     fn result(&self, study: &Study) -> LeakResult {
         let slope = study.slope;
-        let floor = match study.axis {
-            Axis::Hours => self.rules.floor_per_hour,
-            Axis::Requests => {
-                self.rules.floor_per_request.max(self.rules.floor_per_hour / self.per_hour)
-            }
-        };
+        let floor = self.rules.floor(study.axis, self.per_hour);
         let half = (slope.high - slope.low) / 2.0;
         let smallest_detectable = (half * POWER).max(study.grain);
         let shape = shape(study);

@@ -60,8 +60,8 @@ impl Places {
     /// Take all secrets out.
     pub(super) fn clear(&mut self, plan: &mut Value) {
         self.headers(plan);
-        self.fields(plan);
-        self.values(plan);
+        self.texts(plan, Self::cut);
+        self.texts(plan, Self::split);
     }
 
     /// The number of a header's value.
@@ -158,32 +158,35 @@ impl Places {
         }
     }
 
-    /// Take out the values of parameters and fields whose names are those of secrets.
-    fn fields(&mut self, value: &mut Value) {
+    /// Take secrets out of every text with `apart`, which returns its parts.
+    fn texts(&mut self, value: &mut Value, apart: fn(&mut Self, &[u8]) -> Vec<Value>) {
         match value {
             Value::String(text) => {
-                let parts = self.cut(text.as_bytes());
+                let parts = apart(self, text.as_bytes());
                 if parts.iter().any(Value::is_object) {
                     *value = joined(parts);
                 }
             }
-            Value::Array(list) => list.iter_mut().for_each(|value| self.fields(value)),
+            Value::Array(list) => list.iter_mut().for_each(|value| self.texts(value, apart)),
             Value::Object(fields) => match (fields.get(PARTS), binary(fields)) {
                 (Some(Value::Array(known)), _) => {
-                    let parts = known.iter().flat_map(|part| match part.as_str() {
-                        Some(text) => self.cut(text.as_bytes()),
-                        None => vec![part.clone()],
+                    let parts = known.iter().flat_map(|part| {
+                        let bytes = part.as_object().and_then(binary);
+                        match part.as_str().map(str::as_bytes).or(bytes.as_deref()) {
+                            Some(bytes) => apart(self, bytes),
+                            None => vec![part.clone()],
+                        }
                     });
                     let parts = parts.collect();
                     *value = joined(parts);
                 }
                 (_, Some(bytes)) => {
-                    let parts = self.cut(&bytes);
+                    let parts = apart(self, &bytes);
                     if parts.len() > 1 {
                         *value = joined(parts);
                     }
                 }
-                _ => fields.values_mut().for_each(|value| self.fields(value)),
+                _ => fields.values_mut().for_each(|value| self.texts(value, apart)),
             },
             _ => {}
         }
@@ -202,37 +205,6 @@ impl Places {
             parts.push(stored(&bytes[at..]));
         }
         parts
-    }
-
-    /// Take out what is known by its value.
-    fn values(&mut self, value: &mut Value) {
-        match value {
-            Value::String(text) => {
-                let parts = self.split(text.as_bytes());
-                if parts.len() > 1 || parts.iter().any(Value::is_object) {
-                    *value = joined(parts);
-                }
-            }
-            Value::Array(list) => list.iter_mut().for_each(|value| self.values(value)),
-            Value::Object(fields) => match (fields.get(PARTS), binary(fields)) {
-                (Some(Value::Array(known)), _) => {
-                    let parts = known.iter().flat_map(|part| match part.as_str() {
-                        Some(text) => self.split(text.as_bytes()),
-                        None => vec![part.clone()],
-                    });
-                    let parts = parts.collect();
-                    *value = joined(parts);
-                }
-                (_, Some(bytes)) => {
-                    let parts = self.split(&bytes);
-                    if parts.len() > 1 {
-                        *value = joined(parts);
-                    }
-                }
-                _ => fields.values_mut().for_each(|value| self.values(value)),
-            },
-            _ => {}
-        }
     }
 
     /// Bytes, with the secrets in them apart.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use uringbench_core::flow::exchange::Exchange;
 use uringbench_core::flow::program::FlowOperation;
 use uringbench_core::flow::script::{Data, Flow, RowOrder, Script};
@@ -106,6 +108,39 @@ fn a_request_comes_back_byte_by_byte_once_its_secrets_are_given() {
     let parts = file.parts(&other).unwrap();
     let head = String::from_utf8(parts.workload.heads().to_vec()).unwrap();
     assert!(head.contains("\r\nAuthorization: Basic xyz123\r\nCookie: \r\nX-Plain: abc\r\n"));
+}
+
+#[test]
+fn a_secret_in_a_part_that_is_no_text_is_taken_out_too() {
+    let headers = headers(&[("X-Token", TOKEN)]);
+    let body = [b"\xff\xfe", TOKEN.as_bytes(), b"&password=hunter22&x=\xff", TOKEN.as_bytes()];
+    let parts = RequestParts {
+        headers: &headers,
+        body: Body::Bytes(&body.concat()),
+        ..RequestParts::new("POST", "a", "/")
+    };
+    let request = RequestTemplate::build(parts).unwrap();
+    let plan = Plan::plain(([127, 0, 0, 1], 80).into(), request);
+    let file = stored(&plan, &[], &[]);
+    let text = file.to_json().unwrap();
+    // Their bytes at any of the three places of Base64.
+    let hidden = |secret: &str| {
+        (0..3).any(|shift| {
+            let shifted = [&b"   "[..shift], secret.as_bytes()].concat();
+            let encoded = BASE64.encode(shifted);
+            text.contains(&encoded[4..encoded.len() - 4])
+        })
+    };
+    assert!(!text.contains(TOKEN) && !text.contains("hunter22"), "{text}");
+    assert!(!hidden(TOKEN) && !hidden("hunter22"), "{text}");
+    let given: Vec<_> = file
+        .withheld
+        .iter()
+        .map(|name| if *name == header("X-Token") { TOKEN } else { "hunter22" })
+        .map(Value::from)
+        .collect();
+    let parts = file.parts(&given).unwrap();
+    assert_eq!(parts.workload.bytes(), plan.workload.bytes());
 }
 
 #[test]

@@ -418,7 +418,7 @@ fn client(record: &RunRecord, summary: &Summary) -> ClientFigures {
         rss_peak_bytes: client.rss_peak,
         enters_per_request: client.enters_per_request,
         connections_used: Some(record.workers.iter().map(|w| u64::from(w.connections_used)).sum()),
-        streams_max: record.workers.iter().filter_map(|w| w.streams_limited).min(),
+        streams_max: record.streams_limited(),
         streams_vary: record.do_streams_vary(),
         connection_endings: endings(record),
         tcp: summary.tcp.map(tcp),

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::values::{PerSecond, Span};
+use super::values::{MemoryAmount, PerSecond, Span};
 
 /// What a good answer is, and how long the target may take to recover.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -244,8 +244,8 @@ pub(crate) struct Cpu {
 pub(crate) struct Memory {
     /// The process.
     pub(crate) process: String,
-    /// Bytes: `"200M"`.
-    pub(crate) limit: PerSecond,
+    /// The limit, at least `"1M"`.
+    pub(crate) limit: MemoryAmount,
 }
 
 /// How many threads, and where.

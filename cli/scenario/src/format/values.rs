@@ -23,6 +23,10 @@ pub(crate) struct Span(pub Nanos);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PerSecond(pub Rate);
 
+/// An amount of memory such as `"512M"` or `"2G"`, in steps of 1,024.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MemoryAmount(pub u64);
+
 /// The speed of a replay: `2` and `"2x"` are twice as fast.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Speed(pub f64);
@@ -50,6 +54,14 @@ impl Written for Span {
 
     fn read(text: &str) -> Result<Self, String> {
         units::span(text).map(Self)
+    }
+}
+
+impl Written for MemoryAmount {
+    const EXPECTED: &'static str = "an amount of memory such as \"512M\"";
+
+    fn read(text: &str) -> Result<Self, String> {
+        crate::suite::bytes(text).map(Self)
     }
 }
 
@@ -96,6 +108,12 @@ impl<T: Written> Visitor<'_> for WrittenVisitor<T> {
 }
 
 impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WrittenVisitor(PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for MemoryAmount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(WrittenVisitor(PhantomData))
     }
@@ -228,6 +246,19 @@ impl JsonSchema for Span {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "description": "A time such as \"30s\", \"1m30s\", \"500ms\"; a number is seconds.",
+            "type": ["string", "number"],
+        })
+    }
+}
+
+impl JsonSchema for MemoryAmount {
+    fn schema_name() -> Cow<'static, str> {
+        "MemoryAmount".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "An amount of memory such as \"512M\" or \"2G\", in steps of 1,024.",
             "type": ["string", "number"],
         })
     }

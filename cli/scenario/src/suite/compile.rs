@@ -396,7 +396,7 @@ fn limits(given: &Limits, place: &FieldPath, diagnostics: &mut Diagnostics<'_>) 
 }
 
 /// `512M`, `512MB`, `512MiB` and `2G` are in steps of 1,024, as for control groups.
-pub(super) fn bytes(text: &str) -> Result<u64, String> {
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     let expected = || format!("`{}` is no amount of memory: write 512M or 2G", text.escape_debug());
     let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);

@@ -2,6 +2,7 @@
 
 mod claim;
 mod compile;
+pub(crate) use compile::bytes;
 mod format;
 mod plan;
 mod schedule;

@@ -153,13 +153,20 @@ impl DueRows {
         Self { start, width: ROW, bound, rows: vec![DueRow::default(); count] }
     }
 
+    /// The rows begin at a time that was not known when they were made.
+    pub const fn begin_at(&mut self, start: Timestamp) {
+        self.start = start;
+    }
+
     /// `count` requests that were due at `due` ended at `done`. Requests beyond the last row count
     /// in it.
     #[inline]
     pub fn ended(&mut self, due: Timestamp, done: Timestamp, outcome: Outcome, count: u16) {
+        // Rows grow wider only when all requests have ended; a constant divides by multiplication.
+        debug_assert_eq!(self.width, ROW);
         let last = self.rows.len() - 1;
         let row_of = |time: Timestamp| {
-            usize::try_from(time.since(self.start).0 / self.width.0).unwrap_or(last).min(last)
+            usize::try_from(time.since(self.start).0 / ROW.0).unwrap_or(last).min(last)
         };
         let (of_due, of_end) = (row_of(due), row_of(done));
         let count = u32::from(count);

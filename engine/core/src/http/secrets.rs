@@ -119,6 +119,10 @@ fn part_of_form(text: &[u8], equals: usize) -> Option<SecretField> {
     }
     let rest = &text[equals + 2..];
     let name = std::str::from_utf8(&rest[..rest.iter().position(|byte| *byte == b'"')?]).ok()?;
+    // First, since the search for the body may go through all that follows.
+    if !is_secret_field(name) {
+        return None;
+    }
     let begin = find(text, equals, b"\r\n\r\n")? + 4;
     let end = find(text, begin, b"\r\n--").unwrap_or(text.len());
     field(name, begin, end - begin)

@@ -15,8 +15,8 @@ pub struct AnswerFields {
 }
 
 /// Fields of HTTP/1.1 connections (RFC 9113 section 8.2.2).
-const OF_CONNECTIONS: [&[u8]; 5] =
-    [b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"];
+pub(super) const OF_CONNECTIONS: [&str; 5] =
+    ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
 
 impl AnswerFields {
     /// The next field of the block.
@@ -48,7 +48,7 @@ impl AnswerFields {
         if name.is_empty() || !name.iter().all(is_lower) {
             return Some("a field name is empty, or has capitals or control characters");
         }
-        if OF_CONNECTIONS.contains(&name) {
+        if OF_CONNECTIONS.iter().any(|it| it.as_bytes() == name) {
             return Some("a header has a field of HTTP/1.1 connections");
         }
         if name == b"content-length" {

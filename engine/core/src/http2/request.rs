@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::frame::{self, HEADER_BYTES, PAYLOAD_MAX, flag, kind};
+use super::head::OF_CONNECTIONS;
 use super::hpack::encode::{Form, SIZE_ZERO, entry_size, field, is_static};
 use super::hpack::table::SIZE_DEFAULT;
 use crate::http::request::RequestTemplate;
@@ -39,10 +40,6 @@ impl fmt::Display for NotHttp2 {
         }
     }
 }
-
-/// Fields that must not be sent (RFC 9113 section 8.2.2).
-const FORBIDDEN: [&str; 5] =
-    ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
 
 /// HEADERS and CONTINUATION frames, and where their stream ids are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,7 +138,7 @@ fn fields(head: &str, scheme: &str) -> Result<Vec<(String, String)>, NotHttp2> {
         if name == "transfer-encoding" {
             return Err(NotHttp2::Chunked);
         }
-        if let Some(forbidden) = FORBIDDEN.into_iter().find(|forbidden| *forbidden == name) {
+        if let Some(forbidden) = OF_CONNECTIONS.into_iter().find(|forbidden| *forbidden == name) {
             return Err(NotHttp2::Field(forbidden));
         }
         match name.as_str() {

@@ -152,13 +152,8 @@ impl Run<'_> {
     /// allowed, if its limit was the same all the time.
     fn depth(&self) -> u64 {
         let planned = self.plan.workload.pipeline().into();
-        let limit = self.streams_max().filter(|_| !self.record.do_streams_vary());
+        let limit = self.record.streams_limited().filter(|_| !self.record.do_streams_vary());
         limit.map_or(planned, |most| planned.min(most.into()))
-    }
-
-    /// The fewest streams that an HTTP/2 target allowed, if they were fewer than planned.
-    fn streams_max(&self) -> Option<u32> {
-        self.record.workers.iter().filter_map(|worker| worker.streams_limited).min()
     }
 
     fn total(&self, of: fn(&WorkerRecord) -> u64) -> u64 {

@@ -80,7 +80,7 @@ impl Tables {
 
 /// Whether fields of a type are used.
 fn is_used(kind: &str) -> bool {
-    const TYPES: [&str; 18] = [
+    const TYPES: [&str; 17] = [
         "CodeCache",
         "CodeHeap",
         "VirtualSpace",
@@ -98,7 +98,6 @@ fn is_used(kind: &str) -> bool {
         "Klass",
         "Symbol",
         "Abstract_VM_Version",
-        "VM_Version",
     ];
     TYPES.contains(&kind)
 }

@@ -36,7 +36,8 @@ impl Http2Machine {
     /// bytes. Streams take turns.
     pub fn send_bodies(&mut self, request: &RequestFrames, most: usize, out: &mut Vec<u8>) {
         let mut passed = 0;
-        while self.unsent > 0 && passed < self.streams.places() && out.len() < most {
+        let places = self.streams.places();
+        while self.unsent > 0 && self.window.left() > 0 && passed < places && out.len() < most {
             let place = self.next_place;
             self.next_place = self.next_place.wrapping_add(1);
             passed += 1;

@@ -56,7 +56,7 @@ impl Run<'_> {
 
     /// The target allows fewer streams of HTTP/2 than `-p` asks for.
     pub(super) fn streams_limited(&self) -> Option<Reason> {
-        let fewest = self.streams_max()?;
+        let fewest = self.record.streams_limited()?;
         if self.record.do_streams_vary() {
             let message = format!(
                 "the target at times allows only {} on a connection \
