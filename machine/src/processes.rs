@@ -142,7 +142,11 @@ mod tests {
         let mut children = [sleep("one"), sleep("two")];
         let expected = [(children[0].id(), "one"), (children[1].id(), "two")];
         for (pid, value) in expected {
-            assert!(with_variable("URINGBENCH_TEST").contains(&(pid, value.to_owned())));
+            // The kernel lets a parent go on before it has laid out its child's environment.
+            while !with_variable("URINGBENCH_TEST").contains(&(pid, value.to_owned())) {
+                assert!(ProcessEntry::read(pid).is_some_and(|entry| !entry.is_ended), "{pid}");
+                std::thread::yield_now();
+            }
             assert!(with_variable("URINGBENCH").iter().all(|(other, _)| *other != pid));
         }
         for child in &mut children {

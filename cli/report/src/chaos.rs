@@ -118,6 +118,8 @@ fn afterwards(fault: &FaultFigures, row: f64) -> Vec<(String, String)> {
     let line = |name: &str, text: String| (name.to_owned(), text);
     let mut lines = Vec::new();
     let recovered = match (fault.recover_s, fault.censored_at_s) {
+        // Rows show no less, and a first success may be later than the start of its row.
+        (Some(after), _) if after < row => format!("recovered within {} of the end", seconds(row)),
         (Some(after), _) => {
             format!("recovered {} after the end (± {})", seconds(after), seconds(row))
         }
