@@ -12,8 +12,9 @@ use crate::support::queue_server::queue_server;
 use crate::support::run::{Finished, Run};
 
 const SERVICE: Duration = Duration::from_millis(1);
-/// Requests per second that it serves at most; short trials may end before the queue shows it.
-const SERVED_MAX: f64 = 1_100.0;
+/// Requests per second that it serves at most. The shortest trial, of 133 ms, ends before the queue
+/// is 20 ms long if the load is less than 15 % over; on a busy machine the search may end there.
+const SERVED_MAX: f64 = 1_200.0;
 
 /// `uringbench capacity --json -q` and these arguments.
 fn searches(words: &str) -> Run {

@@ -127,7 +127,7 @@ fn a_paused_target_is_felt_and_recovers() {
     let rows = document["chaos"]["rows"].as_array().expect("rows");
     let due: u64 = rows.iter().filter_map(|row| row["due"].as_u64()).sum();
     assert_eq!(due, document["counts"]["released"].as_u64().expect("a count"), "the law");
-    assert_eq!(target.state(), 'S');
+    assert_ne!(target.state(), 'T', "it is stopped");
     assert!(journals(folder.path()).is_empty());
 }
 
@@ -246,5 +246,5 @@ fn faults_that_would_hit_the_wrong_ones_are_refused() {
     let fault = format!("pause {pid} at 5s for 1s");
     refused(&["--fault", &fault, &target.url], "needs a rate", 2);
     refused(&["-R", "1k", &target.url], "there is no fault", 2);
-    assert_eq!(target.state(), 'S');
+    assert_ne!(target.state(), 'T', "it is stopped");
 }

@@ -154,9 +154,12 @@ fn claims_checks_leaks_and_courses_are_in_the_report_and_in_the_files() {
     expect_claims(&suite);
     expect_cells(&suite);
     let report = fs::read_to_string(folder.path().join("out/final_report.md")).expect("a report");
-    for part in ["## Claims", "does not hold", "## Leaks", "## Scaling over connections"] {
+    for part in ["## Claims", "does not hold", "## Leaks"] {
         assert!(report.contains(part), "{part}\n{report}");
     }
+    // On a busy machine too few runs may count for a course.
+    let has_scaling = suite["scaling"].as_array().is_some_and(|courses| !courses.is_empty());
+    assert_eq!(report.contains("## Scaling over connections"), has_scaling, "{report}");
     expect_files(&folder);
 }
 

@@ -137,8 +137,12 @@ impl<D: Driver> EventLoop<D> {
             None => receiver.skip(skipped),
         };
         receiver.flush();
+        // Looked at in place: a move would wait for the stores that have just filled it.
+        if receiver.follow_up.is_empty() {
+            return fed;
+        }
         let follow_up = receiver.follow_up;
-        if follow_up.is_empty() { fed } else { self.follow_up(number, follow_up, fed, now) }
+        self.follow_up(number, follow_up, fed, now)
     }
 
     /// Handles the result of the bytes.
