@@ -19,6 +19,7 @@ mod report;
 mod request;
 mod scenario;
 mod schedule;
+mod serve;
 mod suite;
 mod target;
 mod telemetry;
@@ -53,6 +54,7 @@ pub(crate) use report::{PrometheusNames, ReportArgs, ReportFormat};
 pub(crate) use request::{FormField, FormValue, RequestArgs, StreamArgs};
 pub(crate) use scenario::{FileArgs, ScenarioArgs, ScenarioCommand};
 pub(crate) use schedule::{Every, ScheduleArgs, ScheduleCommand, SchedulePrintArgs, Scheduler};
+pub(crate) use serve::ServeArgs;
 pub(crate) use suite::{SuiteArgs, SuiteCommand, SuiteSelection};
 pub(crate) use target::{AppArgs, TargetArgs};
 pub(crate) use telemetry::TelemetryArgs;
@@ -253,6 +255,9 @@ pub(crate) enum Command {
     /// List, show, export, delete and import stored runs
     #[command(after_help = HISTORY_EXAMPLES)]
     History(Box<HistoryArgs>),
+    /// Show stored results in a browser: runs, comparisons, trends, suites
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(ServeArgs),
     /// Show how a figure of a benchmark went over its runs: changes, slope, outliers
     #[command(after_help = TREND_EXAMPLES)]
     Trend(Box<TrendArgs>),

@@ -57,6 +57,7 @@ fn run() -> Result<Exit, Failure> {
         Typed::Command(Command::Report(args)) => commands::report::execute(&args),
         Typed::Command(Command::Alerts(args)) => commands::alerts::execute(&args),
         Typed::Command(Command::History(args)) => commands::history::execute(*args),
+        Typed::Command(Command::Serve(args)) => commands::serve::execute(&args),
         Typed::Command(Command::Trend(args)) => commands::trend::execute(&args),
         Typed::Command(Command::Compare(args)) => commands::compare::execute(&args),
         Typed::Command(Command::Ab(args)) => commands::ab::execute(&args),

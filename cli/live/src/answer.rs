@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::access::Refused;
 
+/// The types of bodies.
+pub(crate) const HTML: &str = "text/html; charset=utf-8";
+pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
+
 /// Longest time for an answer, however slowly it is read.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -15,7 +19,7 @@ const PIECE: usize = 16 * 1_024;
 /// In every answer. The pages have policies of their own in addition.
 const SAFETY: &str = "X-Content-Type-Options: nosniff\r\n\
     X-Frame-Options: DENY\r\n\
-    Content-Security-Policy: frame-ancestors 'none'; base-uri 'none'; form-action 'none'\r\n\
+    Content-Security-Policy: frame-ancestors 'none'; base-uri 'none'; form-action 'self'\r\n\
     Referrer-Policy: no-referrer\r\n\
     Cross-Origin-Resource-Policy: same-origin\r\n\
     Cross-Origin-Opener-Policy: same-origin\r\n\
@@ -51,18 +55,18 @@ pub(crate) fn refuse(stream: &mut TcpStream, why: Refused) -> io::Result<()> {
     let (status, text) = match why {
         Refused::Malformed => ("400 Bad Request", "this is no request\n"),
         Refused::Forbidden => ("403 Forbidden", "another page asked for it\n"),
-        Refused::NotFound => ("404 Not Found", "the address is in the terminal of the run\n"),
-        Refused::Method => ("405 Method Not Allowed", "a run can only be looked at\n"),
+        Refused::NotFound => ("404 Not Found", "the address is in the terminal\n"),
+        Refused::Method => ("405 Method Not Allowed", "results can only be looked at\n"),
         Refused::TooLarge => ("431 Request Header Fields Too Large", "the head is too large\n"),
         Refused::Misdirected => ("421 Misdirected Request", "ask for the address itself\n"),
     };
-    whole(stream, status, "text/plain; charset=utf-8", text, false)
+    whole(stream, status, TEXT, text, false)
 }
 
 /// There is no room.
 pub(crate) fn busy(stream: &mut TcpStream) -> io::Result<()> {
     let text = "there are too many viewers\n";
-    whole(stream, "503 Service Unavailable", "text/plain; charset=utf-8", text, false)
+    whole(stream, "503 Service Unavailable", TEXT, text, false)
 }
 
 /// Writes all of it, as long as some of it is read within each span of `patience`: all rows may be

@@ -1,12 +1,15 @@
-//! `--live`: a page that shows a run in a browser while it lasts, and becomes its report.
+//! Pages over HTTP: of a run while it lasts (`--live`), which becomes its report, and of stored
+//! results (`uringbench serve`).
 //!
-//! A thread takes each interval from the run, makes data of it with `uringbench-page`, and gives
+//! Of a run, a thread takes each interval from the run, makes data of it with `uringbench-page`, and gives
 //! them to every viewer's own queue. Neither a slow viewer nor a hostile client delays the run:
 //! what a queue cannot take is counted, and connections, heads and times are bounded.
 
 mod access;
 mod answer;
 mod course;
+mod listener;
+mod pages;
 mod request;
 mod server;
 mod viewers;
@@ -26,16 +29,18 @@ use uringbench_report::live::{LiveRun, LiveSample};
 use access::Access;
 use server::Served;
 
+pub use pages::{Page, PageServer, Pages};
+
 /// Intervals that wait for the thread.
 const WAITING_MAX: usize = 64;
 /// Random bytes of the token: 128 bits.
 const TOKEN_BYTES: usize = 16;
 
-/// Why a run cannot be shown.
+/// Why nothing can be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum LiveError {
     /// The address is taken, or not of this machine.
-    #[error("cannot show the run at {address}: {cause}; name another address or port with --live")]
+    #[error("cannot show pages at {address}: {cause}; name another address or port")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -43,7 +48,7 @@ pub enum LiveError {
         cause: std::io::Error,
     },
     /// There is no randomness for the token, or no thread.
-    #[error("cannot show the run: {0}; end other programs")]
+    #[error("cannot show pages: {0}; end other programs")]
     Start(std::io::Error),
 }
 
@@ -72,12 +77,13 @@ impl LiveServer {
         let listener = TcpListener::bind(address).map_err(refused)?;
         let bound = listener.local_addr().map_err(refused)?;
         let token = token().map_err(LiveError::Start)?;
-        let url = format!("http://{}/{token}/", shown(bound));
+        let url = address_of(bound, &token);
         let served = Arc::new(Served::new(Access::new(bound, token), LiveCourse::new(run)));
         let lost = Arc::new(AtomicU64::new(0));
         let (intervals, received) = sync_channel(WAITING_MAX);
         let begin = Arc::new(begin);
-        server::listen(listener, &served, &begin).map_err(LiveError::Start)?;
+        let listening = Arc::clone(&begin);
+        listener::listen(listener, &served, move || listening()).map_err(LiveError::Start)?;
         let work = Work { served: Arc::clone(&served), lost: Arc::clone(&lost) };
         let thread = std::thread::Builder::new().name("live".to_owned());
         let worker = thread.spawn(move || {
@@ -158,6 +164,11 @@ fn token() -> std::io::Result<String> {
     let mut bytes = [0; TOKEN_BYTES];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The address of the first page.
+fn address_of(bound: SocketAddr, token: &str) -> String {
+    format!("http://{}/{token}/", shown(bound))
 }
 
 /// An address to type: every address of this machine is that of loopback too.

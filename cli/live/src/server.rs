@@ -1,22 +1,19 @@
-//! The listener: a bounded number of connections, a thread and one request for each.
+//! The resources of a run: its page, its course as events and as one document, its report.
 
-use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::TcpStream;
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use uringbench_page::LiveCourse;
 
-use crate::access::{Access, Resource};
+use crate::access::{Access, Refused};
+use crate::answer::{self, HTML, TEXT};
 use crate::course::Course;
+use crate::listener::Serve;
+use crate::request;
 use crate::viewers::{Update, Viewers};
-use crate::{answer, request};
 
-/// Connections at once; further ones are closed.
-const CONNECTIONS_MAX: usize = 32;
-/// Pause after a connection that could not be accepted.
-const PAUSE: Duration = Duration::from_millis(100);
 /// A stream without updates says that it lives.
 const ALIVE: Duration = Duration::from_secs(15);
 /// Longest time in which a viewer reads nothing of an update.
@@ -26,7 +23,6 @@ const POLLED: Duration = Duration::from_secs(5);
 /// How long viewers may take to fetch the report at the end.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// What is served.
@@ -37,7 +33,28 @@ pub(crate) struct Served {
     pub(crate) viewers: Viewers,
     state: Mutex<State>,
     is_fetched: Condvar,
-    connections: AtomicUsize,
+}
+
+/// The part of a run that a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Resource {
+    Page,
+    Events,
+    State,
+    Report,
+}
+
+impl Resource {
+    /// By its path below the token.
+    fn named(path: &str) -> Result<Self, Refused> {
+        match path {
+            "" => Ok(Self::Page),
+            "events" => Ok(Self::Events),
+            "state.json" => Ok(Self::State),
+            "report.html" => Ok(Self::Report),
+            _ => Err(Refused::NotFound),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -59,7 +76,6 @@ impl Served {
             viewers: Viewers::default(),
             state: Mutex::new(State::default()),
             is_fetched: Condvar::new(),
-            connections: AtomicUsize::new(0),
         }
     }
 
@@ -98,54 +114,6 @@ impl Served {
         drop(self.is_fetched.wait_timeout_while(self.state(), FAREWELL, is_missing));
     }
 
-    fn serve(&self, stream: &mut TcpStream) -> std::io::Result<()> {
-        let Some(read) = request::read(stream) else { return Ok(()) };
-        let checked = read.and_then(|request| Ok((self.access.check(&request)?, request)));
-        let (resource, request) = match checked {
-            Ok(found) => found,
-            Err(why) => return answer::refuse(stream, why),
-        };
-        let is_head = request.method == "HEAD";
-        let ok = "200 OK";
-        let (report, is_over) = {
-            let state = self.state();
-            (state.report.clone(), state.is_over)
-        };
-        match (resource, report) {
-            (Resource::Page, None) => answer::whole(stream, ok, HTML, &self.page, is_head),
-            // A page that is loaded again after the end is the report.
-            (Resource::Page | Resource::Report, Some(report)) => {
-                answer::whole(stream, ok, HTML, &report, is_head)?;
-                if !is_head {
-                    self.state().fetched += 1;
-                    self.is_fetched.notify_all();
-                }
-                Ok(())
-            }
-            (Resource::Report, None) => {
-                let text = match is_over {
-                    true => "the run ended without a result\n",
-                    false => "the run is not over yet\n",
-                };
-                answer::whole(stream, "404 Not Found", "text/plain; charset=utf-8", text, is_head)
-            }
-            (Resource::State, report) if is_over => {
-                let has_report = report.is_some();
-                let text = format!("{{\"is_over\":true,\"has_report\":{has_report}}}");
-                answer::whole(stream, ok, JSON, &text, is_head)
-            }
-            (Resource::State, _) => {
-                self.state().polled = Some(Instant::now());
-                let rows = self.course().state();
-                answer::whole(stream, ok, JSON, rows.data(), is_head)
-            }
-            (Resource::Events, _) if is_head => {
-                answer::whole(stream, ok, "text/event-stream", "", true)
-            }
-            (Resource::Events, _) => self.follow(stream),
-        }
-    }
-
     /// A stream of updates, until the run is over or the viewer leaves.
     fn follow(&self, stream: &mut TcpStream) -> std::io::Result<()> {
         let added = {
@@ -175,52 +143,74 @@ impl Served {
     }
 }
 
+impl Serve for Served {
+    fn serve(&self, stream: &mut TcpStream) -> std::io::Result<()> {
+        let Some(read) = request::read(stream) else { return Ok(()) };
+        let checked = read.and_then(|request| {
+            let resource = Resource::named(self.access.check(&request)?)?;
+            Ok((resource, request))
+        });
+        let (resource, request) = match checked {
+            Ok(found) => found,
+            Err(why) => return answer::refuse(stream, why),
+        };
+        let is_head = request.method == "HEAD";
+        let ok = "200 OK";
+        let (report, is_over) = {
+            let state = self.state();
+            (state.report.clone(), state.is_over)
+        };
+        match (resource, report) {
+            (Resource::Page, None) => answer::whole(stream, ok, HTML, &self.page, is_head),
+            // A page that is loaded again after the end is the report.
+            (Resource::Page | Resource::Report, Some(report)) => {
+                answer::whole(stream, ok, HTML, &report, is_head)?;
+                if !is_head {
+                    self.state().fetched += 1;
+                    self.is_fetched.notify_all();
+                }
+                Ok(())
+            }
+            (Resource::Report, None) => {
+                let text = match is_over {
+                    true => "the run ended without a result\n",
+                    false => "the run is not over yet\n",
+                };
+                answer::whole(stream, "404 Not Found", TEXT, text, is_head)
+            }
+            (Resource::State, report) if is_over => {
+                let has_report = report.is_some();
+                let text = format!("{{\"is_over\":true,\"has_report\":{has_report}}}");
+                answer::whole(stream, ok, JSON, &text, is_head)
+            }
+            (Resource::State, _) => {
+                self.state().polled = Some(Instant::now());
+                let rows = self.course().state();
+                answer::whole(stream, ok, JSON, rows.data(), is_head)
+            }
+            (Resource::Events, _) if is_head => {
+                answer::whole(stream, ok, "text/event-stream", "", true)
+            }
+            (Resource::Events, _) => self.follow(stream),
+        }
+    }
+}
+
 /// What the stream says at the end of the run.
 fn last_event(has_report: bool) -> Update {
     Update::new(if has_report { "done" } else { "failed" }, "{}")
 }
 
-/// A connection that counts as long as it lives.
-struct Counted<'a>(&'a AtomicUsize);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Serve as long as the process lives.
-pub(crate) fn listen(
-    listener: TcpListener,
-    served: &Arc<Served>,
-    begin: &Arc<impl Fn() + Send + Sync + 'static>,
-) -> std::io::Result<()> {
-    let (served, begin) = (Arc::clone(served), Arc::clone(begin));
-    let accept = move || {
-        begin();
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else {
-                // Such as no file left: the same error would come again at once.
-                std::thread::sleep(PAUSE);
-                continue;
-            };
-            if served.connections.fetch_add(1, Ordering::Relaxed) >= CONNECTIONS_MAX {
-                served.connections.fetch_sub(1, Ordering::Relaxed);
-                continue;
-            }
-            let thread = std::thread::Builder::new().name("live viewer".to_owned());
-            let spawned = thread.spawn({
-                let served = Arc::clone(&served);
-                move || {
-                    let _counted = Counted(&served.connections);
-                    // A client that leaves early is its own fault.
-                    let _ = served.serve(&mut stream);
-                }
-            });
-            if spawned.is_err() {
-                served.connections.fetch_sub(1, Ordering::Relaxed);
-            }
+    #[test]
+    fn only_its_own_resources_are_there() {
+        assert_eq!(Resource::named(""), Ok(Resource::Page));
+        assert_eq!(Resource::named("events"), Ok(Resource::Events));
+        for path in ["x", "/", "../", "events/", "report.html?x", "?"] {
+            assert_eq!(Resource::named(path), Err(Refused::NotFound), "{path}");
         }
-    };
-    std::thread::Builder::new().name("live listener".to_owned()).spawn(accept).map(drop)
+    }
 }

@@ -17,6 +17,7 @@ mod objective;
 mod panel;
 mod plot;
 pub mod run;
+pub mod shelf;
 mod shell;
 mod show;
 mod soak;

@@ -61,23 +61,36 @@ impl Block {
 /// The whole page. Without data there are no scripts: the page is its text.
 pub(crate) fn page(title: &str, body: &Markup, blocks: &[Block]) -> String {
     let scripts: &[&str] = if blocks.is_empty() { &[] } else { &SCRIPTS };
-    framed(title, body, blocks, (scripts, "'none'"))
+    framed(title, body, blocks, (scripts, Reach::Nothing))
 }
 
 /// The page of a run in progress: it may connect to the server that it came from.
 pub(crate) fn live(title: &str, body: &Markup) -> String {
     let scripts: &[&str] = &LIVE_SCRIPTS;
-    framed(title, body, &[], (scripts, "'self'"))
+    framed(title, body, &[], (scripts, Reach::Connections))
+}
+
+/// A page of a server, without scripts: its form may ask the server that it came from.
+pub(crate) fn browsed(title: &str, body: &Markup) -> String {
+    framed(title, body, &[], (&[], Reach::Forms))
+}
+
+/// What a page may ask of the server that it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    Nothing,
+    Connections,
+    Forms,
 }
 
 fn framed(
     title: &str,
     body: &Markup,
     blocks: &[Block],
-    (scripts, connections): (&[&str], &str),
+    (scripts, reach): (&[&str], Reach),
 ) -> String {
     let style = STYLES.concat();
-    let policy = policy(&style, scripts, connections);
+    let policy = policy(&style, scripts, reach);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -109,7 +122,9 @@ pub(crate) fn made() -> Markup {
     html! { p.made { "Made by uringbench. This file is complete: it needs no network." } }
 }
 
-fn policy(style: &str, scripts: &[&str], connections: &str) -> String {
+fn policy(style: &str, scripts: &[&str], reach: Reach) -> String {
+    let own = |wanted| if reach == wanted { "'self'" } else { "'none'" };
+    let (connections, forms) = (own(Reach::Connections), own(Reach::Forms));
     let hash = |text: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)));
     let scripts = match scripts {
         [] => "'none'".to_owned(),
@@ -117,7 +132,7 @@ fn policy(style: &str, scripts: &[&str], connections: &str) -> String {
     };
     format!(
         "default-src 'none'; script-src {scripts}; style-src {}; connect-src {connections}; \
-         base-uri 'none'; form-action 'none'",
+         base-uri 'none'; form-action {forms}",
         hash(style)
     )
 }

@@ -19,6 +19,7 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod scenario;
 pub(crate) mod schedule;
+pub(crate) mod serve;
 pub(crate) mod soak;
 pub(crate) mod suite;
 pub(crate) mod target;

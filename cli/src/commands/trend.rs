@@ -64,7 +64,7 @@ fn chosen(place: &StorePlace, args: &TrendArgs) -> Result<Vec<HistoryEntry>, Fai
 }
 
 /// The figure that a run is about: its rate, its times at a given rate, or the time of a function.
-fn usual_figure(run: &HistoryEntry) -> FigureKind {
+pub(super) fn usual_figure(run: &HistoryEntry) -> FigureKind {
     let short = match () {
         () if run.figure("time_mean_ns").is_some() => "time",
         () if run.figure("rate_offered").is_some() => "p99",

@@ -46,6 +46,7 @@ mod scenarios_wrong;
 mod schedules;
 mod secrets;
 mod servers;
+mod serving;
 mod side_by_side;
 mod soaks;
 mod soaks_runtimes;

@@ -53,15 +53,19 @@ pub(super) fn execute(place: &StorePlace, words: &[String], out: &Path) -> Resul
 
 /// The page of what a word names: its folder, its document, or a run of the history.
 fn of_one(place: &StorePlace, word: &str) -> Result<String, Failure> {
-    let path = place.run(word).map_err(anyhow::Error::new)?;
+    page_of(&place.run(word).map_err(anyhow::Error::new)?)
+}
+
+/// The page of a folder or of a document.
+pub(crate) fn page_of(path: &Path) -> Result<String, Failure> {
     let (file, kind) = match path.is_dir() {
         true => {
             let known = DOCUMENTS.into_iter().map(|(name, kind)| (path.join(name), kind));
             // Without any, the message is that of a run.
             let found = known.into_iter().find(|(file, _)| file.is_file());
-            found.unwrap_or_else(|| (path.clone(), Kind::Run))
+            found.unwrap_or_else(|| (path.to_path_buf(), Kind::Run))
         }
-        false => (path.clone(), kind_of(&path)),
+        false => (path.to_path_buf(), kind_of(path)),
     };
     let text = || {
         fs::read_to_string(&file)
@@ -69,7 +73,7 @@ fn of_one(place: &StorePlace, word: &str) -> Result<String, Failure> {
     };
     let damaged = || format!("{} is damaged: name another folder", file.display());
     Ok(match kind {
-        Kind::Run => run_page(&StoredRun::open(&path).context("there is nothing to report")?),
+        Kind::Run => run_page(&StoredRun::open(path).context("there is nothing to report")?),
         Kind::Suite => {
             let document = SuiteDocument::read(&text()?).with_context(damaged)?;
             uringbench_page::suite(&document)
@@ -79,7 +83,7 @@ fn of_one(place: &StorePlace, word: &str) -> Result<String, Failure> {
             uringbench_page::capacity(&document)
         }
         Kind::Comparison => {
-            let document = read_comparison(&path).context("there is nothing to report")?;
+            let document = read_comparison(path).context("there is nothing to report")?;
             uringbench_page::comparison(&document)
         }
     })

@@ -1,0 +1,245 @@
+//! The list of stored results: one row for each run, links to what belongs together, and a field
+//! to find a run. It has no script: what is chosen stands in its address.
+
+mod query;
+
+use maud::{Markup, html};
+use uringbench_core::summary::plural;
+use uringbench_document::history::HistoryEntry;
+use uringbench_report::history::figure;
+
+pub use query::{ShelfQuery, fields};
+
+use self::query::encoded;
+use crate::foreign::Foreign;
+use crate::run::Tone;
+use crate::shell;
+use crate::table::heads;
+
+/// Rows of a page.
+pub const SHELF_ROWS: usize = 100;
+/// Digits of a commit that are shown.
+const HASH: usize = 8;
+
+/// The figures of a row: their heads and names.
+const FIGURES: [(&str, &str); 6] = [
+    ("rate", "rate_completed"),
+    ("p50", "response_p50_ns"),
+    ("p99", "response_p99_ns"),
+    ("time", "time_mean_ns"),
+    ("CPU/request", "target_cpu_us_per_request"),
+    ("errors", "error_share"),
+];
+
+/// A result that is no single run: a suite, a comparison, a search for capacity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherResult {
+    /// Its ID, for its address.
+    pub id: String,
+    /// `suite`, `capacity` or `comparison`.
+    pub kind: &'static str,
+    /// Its folder, below the folder of the results.
+    pub folder: String,
+}
+
+/// What the list shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Shelf<'a> {
+    /// The folder of the results.
+    pub root: &'a str,
+    /// The runs of this page, newest first, [`SHELF_ROWS`] at most.
+    pub runs: &'a [HistoryEntry],
+    /// All runs that fit the query.
+    pub total: usize,
+    /// What was asked for.
+    pub query: &'a ShelfQuery,
+    /// The run that others are compared with.
+    pub with: Option<&'a HistoryEntry>,
+    /// Other results; none on further pages.
+    pub others: &'a [OtherResult],
+}
+
+/// The list as a page.
+pub fn shelf(shelf: &Shelf<'_>) -> String {
+    let body = html! {
+        main {
+            header.verdict {
+                h1 { "Results in " (Foreign(shelf.root)) }
+                p.what { (plural(shelf.total as u64, "run")) (chosen(shelf)) }
+            }
+            (search(shelf.query))
+            @if let Some(with) = shelf.with { (comparing(shelf.query, with)) }
+            (runs(shelf))
+            (turning(shelf))
+            (others(shelf.others))
+        }
+    };
+    shell::browsed(&format!("Results in {}", shelf.root), &body)
+}
+
+/// Why there is no page.
+pub fn no_page(why: &str) -> String {
+    let body = html! {
+        main {
+            header.verdict.doubtful {
+                h1 { span.word { (Tone::Doubtful.sign()) " There is no such page" } }
+                p.because { (Foreign(why)) }
+            }
+        }
+    };
+    shell::browsed("There is no such page", &body)
+}
+
+/// A page of a result, with a way back to the list at this relative reference.
+pub fn with_way_back(page: &str, list: &str) -> String {
+    let way = html! { nav.way { a href=(list) { "← All results" } } };
+    page.replacen("<body>", &format!("<body>{}", way.into_string()), 1)
+}
+
+/// What the list is limited to, each with a link that lifts it.
+fn chosen(shelf: &Shelf<'_>) -> Markup {
+    let words = shelf.query.words();
+    html! {
+        @for (name, value) in words.into_iter().filter(|(name, _)| *name != "with") {
+            " · " (name) " " strong { (Foreign(value)) } " "
+            a href=(without(shelf.query, name)) { "(lift)" }
+        }
+    }
+}
+
+fn without(query: &ShelfQuery, name: &str) -> String {
+    let mut query = ShelfQuery { page: 0, ..query.clone() };
+    let field = match name {
+        "find" => &mut query.find,
+        "target" => &mut query.target,
+        "name" => &mut query.name,
+        "tag" => &mut query.tag,
+        "with" => &mut query.with,
+        _ => &mut query.verdict,
+    };
+    field.clear();
+    query.to_string()
+}
+
+fn search(query: &ShelfQuery) -> Markup {
+    html! {
+        form.find method="get" action="./" role="search" {
+            @for (name, value) in query.words().into_iter().filter(|(name, _)| *name != "find") {
+                input type="hidden" name=(name) value=(value);
+            }
+            label { "Name, target, tag, branch or commit "
+                input type="search" name="find" value=(query.find);
+            }
+            " " button { "Find" }
+        }
+    }
+}
+
+fn comparing(query: &ShelfQuery, with: &HistoryEntry) -> Markup {
+    html! {
+        p.missing {
+            "Compare a run with " strong { (Foreign(&with.benchmark_name)) } " of "
+            (Foreign(&with.timestamp)) ": choose it below, or "
+            a href=(without(query, "with")) { "compare none" } "."
+        }
+    }
+}
+
+fn runs(shelf: &Shelf<'_>) -> Markup {
+    if shelf.runs.is_empty() {
+        return html! { p.nothing { "No run is stored here, or none fits." } };
+    }
+    let has = |name: &str| shelf.runs.iter().any(|run| run.figure(name).is_some());
+    let figures: Vec<_> = FIGURES.into_iter().filter(|(_, name)| has(name)).collect();
+    let names = ["began", "run", "target", "verdict"];
+    let names = names.into_iter().chain(figures.iter().map(|(head, _)| *head));
+    let names: Vec<_> = names.chain(["commit", "tags", ""]).collect();
+    html! {
+        h2 { "Runs" }
+        div.wide {
+            table {
+                (heads(&names))
+                tbody { @for run in shelf.runs { (row(shelf, run, &figures)) } }
+            }
+        }
+    }
+}
+
+fn row(shelf: &Shelf<'_>, run: &HistoryEntry, figures: &[(&str, &str)]) -> Markup {
+    let query = ShelfQuery { page: 0, ..shelf.query.clone() };
+    let only = |change: &dyn Fn(&mut ShelfQuery)| {
+        let mut query = query.clone();
+        change(&mut query);
+        query.to_string()
+    };
+    let tone = match run.validity.as_str() {
+        "valid" => Tone::Good,
+        "suspect" => Tone::Doubtful,
+        _ => Tone::Bad,
+    };
+    let began = run.timestamp.get(..19).unwrap_or(&run.timestamp).replace('T', " ");
+    html! {
+        tr {
+            th scope="row" { (Foreign(&began)) }
+            td.prose { a href=(format!("run/{}", encoded(&run.run_id))) { (Foreign(&run.benchmark_name)) } }
+            td.prose { a href=(only(&|it| it.target.clone_from(&run.target))) { (Foreign(&run.target)) } }
+            td.prose class=(tone.class()) { (tone.sign()) " " (Foreign(&run.validity)) }
+            @for (_, name) in figures {
+                td { (run.figure(name).map(|value| figure(name, value)).unwrap_or_default()) }
+            }
+            td.prose { (Foreign(run.commit_sha.as_deref().and_then(|it| it.get(..HASH)).unwrap_or_default())) }
+            td.prose {
+                @for tag in &run.tags {
+                    a href=(only(&|it| it.tag.clone_from(tag))) { (Foreign(tag)) } " "
+                }
+            }
+            td.prose {
+                @match shelf.with {
+                    Some(with) if with.run_id == run.run_id => { "compared" }
+                    Some(with) => {
+                        a href=(format!("compare?a={}&b={}", encoded(&with.run_id), encoded(&run.run_id))) {
+                            "compare"
+                        }
+                    }
+                    None => { a href=(only(&|it| it.with.clone_from(&run.run_id))) { "compare…" } }
+                }
+                " · " a href=(format!("trend?name={}", encoded(&run.benchmark_name))) { "trend" }
+            }
+        }
+    }
+}
+
+/// Links to newer and older runs.
+fn turning(shelf: &Shelf<'_>) -> Markup {
+    let page = shelf.query.page;
+    let last = shelf.total.saturating_sub(1) / SHELF_ROWS;
+    let turned = |page| ShelfQuery { page, ..shelf.query.clone() }.to_string();
+    html! {
+        @if last > 0 {
+            p.what {
+                "Page " (page + 1) " of " (last + 1)
+                @if page > 0 { " · " a href=(turned(page - 1)) { "newer" } }
+                @if page < last { " · " a href=(turned(page + 1)) { "older" } }
+            }
+        }
+    }
+}
+
+fn others(others: &[OtherResult]) -> Markup {
+    html! {
+        @if !others.is_empty() {
+            h2 { "Suites, comparisons, capacities" }
+            ul {
+                @for other in others {
+                    li {
+                        (other.kind) " "
+                        a href=(format!("result/{}", encoded(&other.id))) { (Foreign(&other.folder)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
