@@ -29,6 +29,9 @@ pub(crate) fn plan(
     context: &Context<'_>,
     diagnostics: &mut Diagnostics<'_>,
 ) -> Option<CompiledScenario> {
+    if given.http.is_some_and(|version| !(1..=2).contains(&version)) {
+        diagnostics.add(&FieldPath::top("http"), "the version of HTTP is 1 or 2");
+    }
     let mut loaded = load::load(&given.load, diagnostics);
     let Data { described, tables, mut orders, sources } = tables(given, context, diagnostics);
     let mut names = Names { env: context.env, tables: &described, captures: Vec::new() };
@@ -75,6 +78,7 @@ pub(crate) fn plan(
         target: written?,
         authority: server.authority,
         keeps_cookies: server.keeps_cookies,
+        is_http2: given.http == Some(2),
         connections,
         has_own_connections: given.load.has_own_connections,
         connection_order: load::connection_order(&given.load),

@@ -15,15 +15,15 @@ const DANGLING: Violation =
 
 /// What decoding a block did beside its fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::http2) struct Effects {
+pub struct Effects {
     /// It changed the size of the table.
-    pub(in crate::http2) resizes: bool,
+    pub resizes: bool,
     /// It inserted entries.
-    pub(in crate::http2) inserts: bool,
+    pub inserts: bool,
     /// Their sizes, summed.
-    pub(in crate::http2) inserted: usize,
+    pub inserted: usize,
     /// It used entries of the dynamic table.
-    pub(in crate::http2) refers: bool,
+    pub refers: bool,
 }
 
 /// A decoder of one connection.
@@ -53,7 +53,7 @@ impl Decoder {
     ///
     /// # Errors
     /// If it cannot be decoded: the table is then unknown, and the connection is of no use.
-    pub(in crate::http2) fn decode(
+    pub fn decode(
         &mut self,
         block: &[u8],
         mut field: impl FnMut(Field<'_>),

@@ -72,7 +72,7 @@ pub(in crate::http2) const ENTRY_ADDS: usize = 32;
 pub const SIZE_DEFAULT: usize = 4_096;
 
 /// An entry: its name and its value.
-pub(super) type Field<'a> = (&'a [u8], &'a [u8]);
+pub type Field<'a> = (&'a [u8], &'a [u8]);
 
 /// Number of static entries.
 pub(super) const STATIC_LEN: usize = STATIC.len();
