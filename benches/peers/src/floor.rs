@@ -161,7 +161,7 @@ fn report(requests: u64, enters: u64, (started, before): (Instant, (f64, f64))) 
 }
 
 fn run_http2(options: &Options) -> Result<String, String> {
-    let request = h2_floor::Request::new(options.address, &options.path);
+    let request = h2_floor::FloorRequest::new(options.address, &options.path);
     let answer_length = request.measure_answer(options.address)?;
     let mut ring = Ring::new(Config::small_responses(options.connections))
         .map_err(|error| error.to_string())?;

@@ -19,12 +19,12 @@ const ID_AT: usize = 5;
 const HEADER_BYTES: usize = 9;
 
 /// The header of a GET, with and without insertions into the server's table.
-pub(crate) struct Request {
+pub(crate) struct FloorRequest {
     priming: Vec<u8>,
     steady: Vec<u8>,
 }
 
-impl Request {
+impl FloorRequest {
     pub(crate) fn new(address: SocketAddr, path: &str) -> Self {
         let agent = format!("uringbench/{}", env!("CARGO_PKG_VERSION"));
         // :method GET, :scheme http, :authority, :path, user-agent.
@@ -113,7 +113,7 @@ struct Connection {
 
 /// The connections of a run.
 pub(crate) struct Probe {
-    request: Request,
+    request: FloorRequest,
     connections: Vec<Connection>,
     depth: usize,
     answer_length: u64,
@@ -121,7 +121,7 @@ pub(crate) struct Probe {
 }
 
 impl Probe {
-    pub(crate) fn new(request: Request, answer_length: u64, depth: usize, count: u32) -> Self {
+    pub(crate) fn new(request: FloorRequest, answer_length: u64, depth: usize, count: u32) -> Self {
         let connection = |_| Connection { frames: Some(request.batch(depth)), next: 3, missing: 0 };
         let connections = (0..count).map(connection).collect();
         Self { request, connections, depth, answer_length, responses: 0 }

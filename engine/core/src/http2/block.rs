@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::error::Violation;
 use super::head::AnswerFields;
 use super::hpack::decode::{Decoder, Effects};
-use super::hpack::table::{DynamicTable, Field};
+use super::hpack::table::{DynamicTable, HpackField};
 
 /// Longer blocks are always decoded.
 const KNOWN_BYTES_MAX: usize = 256;
@@ -170,7 +170,7 @@ impl BlockReader {
         &mut self,
         block: &[u8],
         blocks: &mut Blocks,
-        mut field: impl FnMut(Field<'_>),
+        mut field: impl FnMut(HpackField<'_>),
     ) -> Result<AnswerFields, Violation> {
         self.pay()?;
         blocks.misses += 1;

@@ -4,7 +4,7 @@
 
 use super::super::error::Violation;
 use super::super::huffman;
-use super::table::{DynamicTable, Field, SIZE_DEFAULT};
+use super::table::{DynamicTable, HpackField, SIZE_DEFAULT};
 
 /// The most bytes of fields in one block, counted as in a table (RFC 9113 section 10.5.1).
 const FIELDS_MAX: usize = 256 << 10;
@@ -56,7 +56,7 @@ impl Decoder {
     pub fn decode(
         &mut self,
         block: &[u8],
-        mut field: impl FnMut(Field<'_>),
+        mut field: impl FnMut(HpackField<'_>),
     ) -> Result<Effects, Violation> {
         let mut effects = Effects::default();
         let (mut rest, mut fields, mut is_begun) = (block, 0, false);

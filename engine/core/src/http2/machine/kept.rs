@@ -1,5 +1,5 @@
-//! Requests and answers of which each is its own: the bodies that wait for windows, and the bytes of
-//! answers that are read.
+//! Requests and answers of which each is its own: the bodies that wait for windows, and the bytes
+//! of answers that are read.
 //!
 //! They lie at the places of their streams, so nothing has to be given up when a stream ends: the
 //! next one at its place takes its buffers over.

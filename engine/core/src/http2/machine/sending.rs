@@ -21,8 +21,8 @@ impl Http2Machine {
         };
     }
 
-    /// The same for a request of its own, as built for HTTP/1.1. The bytes of its answer are kept if
-    /// `form` says so, and taken with [`Self::take_answer`].
+    /// The same for a request of its own, as built for HTTP/1.1. The bytes of its answer are kept
+    /// if `form` says so, and taken with [`Self::take_answer`].
     pub fn begin_own(
         &mut self,
         exchange: u32,
