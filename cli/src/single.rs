@@ -113,7 +113,7 @@ fn load(args: &LoadArgs, is_made_up: bool) -> Result<Load, Failure> {
 
 /// Requests in flight on a connection: as asked, or so many.
 pub(crate) fn pipeline(args: &LoadArgs, usual: u16) -> Result<u16, Failure> {
-    let asked = args.pipeline.unwrap_or(usual.into());
+    let asked = args.pipeline.unwrap_or_else(|| usual.into());
     u16::try_from(asked).ok().filter(|&pipeline| pipeline <= PIPELINE_MAX).ok_or_else(|| {
         usage(format!("-p {asked} is too large: at most {} per connection", PIPELINE_MAX))
     })
