@@ -61,7 +61,7 @@ fn no_more_is_sent_than_the_windows_allow() {
         let sent = sent(&client(15, frames), 7).expect("it is valid");
         sent.into_iter().filter(|it| it.0 == kind::DATA).map(|it| (it.1, it.3)).collect::<Vec<_>>()
     };
-    assert_eq!(data(&[get.clone()]), [(0, 15)]);
+    assert_eq!(data(std::slice::from_ref(&get)), [(0, 15)]);
     assert_eq!(data(&[get.clone(), update.clone()]), [(0, 15), (0, 20)]);
     assert_eq!(data(&[get, update.clone(), update]), [(0, 15), (0, 20), (1, 5)]);
 }
