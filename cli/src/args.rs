@@ -330,8 +330,8 @@ pub(crate) struct RunArgs {
         value_name = "RUN",
         conflicts_with_all = ["url", "LoadArgs", "StreamArgs", "ConnectionArgs", "TlsArgs",
             "method", "body", "body_file", "body_size", "form", "chunked", "expect_continue",
-            "http2", "binary", "subprotocol", "echo", "greeting", "target", "flows", "warmup",
-            "timeout", "wait", "slo"]
+            "http2", "h2_table", "h2_window", "binary", "subprotocol", "echo", "greeting",
+            "target", "flows", "warmup", "timeout", "wait", "slo"]
     )]
     pub(crate) again: Option<String>,
 

@@ -6,6 +6,7 @@
 //! one place makes a plan of it.
 
 use uringbench_core::http::secrets::without_secrets;
+use uringbench_core::http2::settings::Http2Settings;
 use uringbench_core::plan::{
     Carrier, Closing, Connections, Engine, Limit, Limits, Load, Objective, Observe, Parts, Plan,
     Protocol, TIMEOUT_MAX, TIMEOUT_MIN, Target, Transport, WaitMode,
@@ -20,7 +21,9 @@ use uringbench_machine::limits;
 use uringbench_machine::target::{self, TargetLocation};
 
 use crate::address;
-use crate::args::{LoadArgs, MeasurementArgs, OutputArgs, ProfileArgs, RunArgs, RunHistoryArgs};
+use crate::args::{
+    LoadArgs, MeasurementArgs, OutputArgs, ProfileArgs, RequestArgs, RunArgs, RunHistoryArgs,
+};
 use crate::exit::{Failure, usage};
 use crate::observers::FollowPlan;
 use crate::repeat::{self, Repeated};
@@ -175,6 +178,7 @@ fn plan(
         order: wanted.order,
         rate: given.connect_rate,
         write_rate: given.write_rate,
+        http2: http2_settings(&args.request, wanted.workload.is_http2())?,
     };
     let allowed = cpus::allowed();
     let engine = args.load.engine.map_or(Engine::Ring, Engine::from);
@@ -201,6 +205,19 @@ fn plan(
         seed: wanted.seed,
     });
     Ok((plan.map_err(|why| usage(why.to_string()))?, target))
+}
+
+/// What this side allows a target of HTTP/2.
+fn http2_settings(args: &RequestArgs, is_http2: bool) -> Result<Http2Settings, Failure> {
+    let given = [("--h2-table", args.h2_table), ("--h2-window", args.h2_window)];
+    if let Some((option, _)) = given.iter().find(|(_, value)| value.is_some() && !is_http2) {
+        return Err(usage(format!("{option} is for HTTP/2: add --http2, or leave it out")));
+    }
+    let usual = Http2Settings::default();
+    Ok(Http2Settings {
+        table: args.h2_table.unwrap_or(usual.table),
+        window: args.h2_window.unwrap_or(usual.window),
+    })
 }
 
 fn timeout(args: &MeasurementArgs) -> Result<Nanos, Failure> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use uringbench_core::flow::script::{Data, RowOrder, Script};
 use uringbench_core::http::quote;
-use uringbench_core::plan::{Arrivals, Course, Limit, Load, Workload};
+use uringbench_core::plan::{Arrivals, Course, Limit, Load, PIPELINE_MAX, Workload};
 use uringbench_core::rate_profile::Segment;
 use uringbench_core::time::Nanos;
 use uringbench_document::{Secret, SecretName, SecretTable};
@@ -19,8 +19,13 @@ use crate::args::{FileArgs, RunArgs};
 use crate::console;
 use crate::exit::{Failure, usage};
 use crate::request::read_body;
+use crate::single;
 use crate::url::Url;
 use crate::wanted::{self, Secrets, Wanted};
+
+/// Streams on each connection of an open loop over HTTP/2: RFC 9113 section 6.5.2 recommends that
+/// targets allow no fewer.
+const STREAMS: u16 = 100;
 
 /// The extension of Hurl files.
 const HURL: &str = ".hurl";
@@ -137,7 +142,12 @@ pub(crate) fn wanted(args: &RunArgs, file: &Path) -> Result<Wanted, Failure> {
     let order = args.connection.order().unwrap_or(scenario.connection_order);
     let texts = secrets.into_inner();
     let secrets = Secrets { texts, tables: secret_tables(file, &scenario.sources) };
+    let streams = streams(args, &scenario, (users, connections))?;
     let script = script(scenario, users, load == Load::Replay);
+    let script = match streams {
+        Some(streams) => script.over_http2(streams),
+        None => script,
+    };
     Ok(Wanted {
         url,
         method: file.display().to_string(),
@@ -195,6 +205,30 @@ fn users(
     Ok(Some(users))
 }
 
+/// Streams on each connection; `None` over HTTP/1.1, where each user waits for its answers.
+fn streams(
+    args: &RunArgs,
+    scenario: &CompiledScenario,
+    (users, connections): (Option<u32>, u32),
+) -> Result<Option<u16>, Failure> {
+    if !scenario.is_http2 && !args.request.http2 {
+        if args.load.pipeline.is_some() {
+            return Err(usage(
+                "-p is for a single URL or for HTTP/2: each user of a scenario waits for its \
+                 answers; give more users in the file, or `http = 2`",
+            ));
+        }
+        return Ok(None);
+    }
+    let most = PIPELINE_MAX.into();
+    let needed = match users {
+        _ if scenario.has_own_connections => 1,
+        Some(users) => users.div_ceil(connections.max(1)).clamp(1, most) as u16,
+        None => STREAMS,
+    };
+    single::pipeline(&args.load, needed).map(Some)
+}
+
 /// The name of the file, and the flows selected from it.
 fn name_of(file: &Path, flows: &[String]) -> Option<String> {
     let stem = file.file_stem()?.to_string_lossy().into_owned();
@@ -230,7 +264,6 @@ fn refuse_what_the_file_says(args: &RunArgs) -> Result<(), Failure> {
         )));
     }
     let of_url = [
-        ("--http2", request.http2),
         ("--idle-connections", args.connection.idle_connections.is_some()),
         ("--read-rate", args.connection.read_rate.is_some()),
         ("--write-rate", args.connection.write_rate.is_some()),
@@ -244,12 +277,6 @@ fn refuse_what_the_file_says(args: &RunArgs) -> Result<(), Failure> {
     if args.load.requests.is_some() {
         return Err(usage(
             "-n is for a single URL: a scenario lasts for a time; give it with -d, such as -d 10s",
-        ));
-    }
-    if args.load.pipeline.is_some() {
-        return Err(usage(
-            "-p is for a single URL: each user of a scenario waits for its answers; give more \
-             users in the file",
         ));
     }
     Ok(())

@@ -26,7 +26,7 @@ pub(crate) fn wanted(args: &RunArgs, url: &str) -> Result<Wanted, Failure> {
     let url = single(url, args)?;
     let window = limit(&args.load)?;
     let load = load(&args.load, is_made_up(&args.request))?;
-    let pipeline = pipeline(&args.load)?;
+    let pipeline = pipeline(&args.load, 1)?;
     let made_up = args.load.seed.unwrap_or(BODY_SEED);
     let BuiltRequest { method, mut workload } = request::build(&args.request, &url, made_up)?;
     workload.set_pipeline(pipeline);
@@ -111,8 +111,9 @@ fn load(args: &LoadArgs, is_made_up: bool) -> Result<Load, Failure> {
     }
 }
 
-fn pipeline(args: &LoadArgs) -> Result<u16, Failure> {
-    let asked = args.pipeline.unwrap_or(1);
+/// Requests in flight on a connection: as asked, or so many.
+pub(crate) fn pipeline(args: &LoadArgs, usual: u16) -> Result<u16, Failure> {
+    let asked = args.pipeline.unwrap_or_else(|| usual.into());
     u16::try_from(asked).ok().filter(|&pipeline| pipeline <= PIPELINE_MAX).ok_or_else(|| {
         usage(format!("-p {asked} is too large: at most {} per connection", PIPELINE_MAX))
     })

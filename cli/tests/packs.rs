@@ -101,14 +101,23 @@ fn the_faults_of_chaos_work_and_go() {
     }
 }
 
+#[test]
+fn the_application_passes_taskflow_over_http2() {
+    passes_with("taskflow", 4, &["--http2", "-p", "3"]);
+}
+
 fn passes(pack: &str, count: usize) {
+    passes_with(pack, count, &[]);
+}
+
+fn passes_with(pack: &str, count: usize, args: &[&str]) {
     let application = Application::start();
     let files = scenarios(&root().join(pack));
     assert_eq!(files.len(), count, "{files:?}");
     for file in files {
         let shown = file.display();
         let is_whole = DURATIONS.iter().any(|duration| {
-            let result = application.result(&file, duration);
+            let result = application.result(&file, duration, args);
             assert_eq!(result["counts"]["released"], result["counts"]["outcomes"]["ok"], "{shown}");
             for flow in list(&result["flows"]) {
                 assert_eq!(flow["failed"], 0, "{shown}: {flow}");
@@ -174,13 +183,14 @@ impl Application {
     }
 
     /// The result of a run of the scenario.
-    fn result(&self, file: &Path, duration: &str) -> Value {
+    fn result(&self, file: &Path, duration: &str, args: &[&str]) -> Value {
         let folder = tempfile::tempdir().expect("the machine has room for a folder");
         let words = "--json -q --warmup 0s -c 4 --cores 1 --timeout 30s";
         let output = uringbench()
             .arg(file)
             .args(words.split(' '))
             .args(["-d", duration, "--target", &self.url])
+            .args(args)
             .current_dir(folder.path())
             .output()
             .expect("the binary runs");

@@ -58,7 +58,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("uringbench-alerts", &["uringbench-core", "uringbench-export"]),
     ("uringbench-import", &["uringbench-core", "uringbench-scenario"]),
-    ("uringbench-reference", &["uringbench-ring"]),
+    ("uringbench-reference", &["uringbench-core", "uringbench-ring"]),
     ("uringbench-app", &[]),
     ("uringbench-peers", &["uringbench-ring"]),
     ("uringbench-core-fuzz", &["uringbench-core"]),

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use uringbench_core::chaos::DueRows;
 use uringbench_core::http::header_cache::HeaderCache;
 use uringbench_core::http::request::is_idempotent;
+use uringbench_core::http2::streams::AnswerForm;
 use uringbench_core::pacer::Pacer;
 use uringbench_core::plan::{ConnectionOrder, Load, Plan};
 use uringbench_core::rate::Rate;
@@ -36,7 +37,7 @@ use crate::record::recorder::{IntervalCounts, Recorder};
 use crate::record::statuses::Statuses;
 use crate::wire::ConnectionConfig;
 use crate::wire::stream::AnswerReader;
-use crate::work::{Next, Start, Work};
+use crate::work::{Next, Reading, Start, Work};
 
 /// Requests up to this size, a pipeline's taken together, are left to the kernel: they fit into the
 /// socket's buffer, so none is cut while another is sent after it.
@@ -287,6 +288,11 @@ impl<D: Driver> EventLoop<D> {
         self.connections.streams().do_limits_vary()
     }
 
+    /// How long bodies waited for windows of an HTTP/2 target, on all connections.
+    pub(crate) fn window_waits(&mut self) -> Nanos {
+        self.connections.blocked(self.driver.now())
+    }
+
     /// Samples of answers that are not plain successes.
     pub(crate) fn take_statuses(&mut self) -> Statuses {
         std::mem::take(&mut self.statuses)
@@ -488,6 +494,12 @@ impl<D: Driver> EventLoop<D> {
         }
         let length = if let Some(range) = step.constant.clone() {
             self.connections.send_shared(&mut self.driver, (number, id), (range, count), now)
+        } else if self.connections.config().http2.is_some() {
+            let is_kept = matches!(step.reading, Reading::Whole);
+            let form = AnswerForm { is_head: step.is_head, is_kept };
+            let mut request = self.connections.take_rendered();
+            self.work.render(user, now, &mut request);
+            self.connections.send_own((number, id), request, form)
         } else {
             let mut out = self.driver.take_buffer();
             self.work.render(user, now, &mut out);

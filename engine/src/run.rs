@@ -458,6 +458,7 @@ fn worker_record(ends: &WorkerHandle, sums: &WorkerSums) -> WorkerRecord {
         shape_misses,
         streams_limited: finished.and_then(|finished| finished.streams_limited),
         streams_vary: finished.is_some_and(|finished| finished.streams_vary),
+        window_waits: finished.map_or(Nanos::ZERO, |finished| finished.window_waits),
         tcp: finished.map_or_else(Vec::new, |finished| finished.tcp.clone()),
         statuses: statuses.map_or_else(Vec::new, |statuses| statuses.samples().to_vec()),
         unsolicited_sample: statuses.and_then(|its| its.unsolicited_sample().map(str::to_owned)),

@@ -11,7 +11,7 @@ use uringbench_core::pacer::Pacer;
 use uringbench_core::plan::{Engine, Plan};
 use uringbench_core::record::{Backend, TcpReading};
 use uringbench_core::schedule::Share;
-use uringbench_core::time::Timestamp;
+use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::Failure;
 
 use crate::clock;
@@ -59,6 +59,8 @@ pub(crate) struct Finished {
     pub(crate) streams_limited: Option<u32>,
     /// Whether that limit varied.
     pub(crate) streams_vary: bool,
+    /// How long bodies waited for windows of an HTTP/2 target.
+    pub(crate) window_waits: Nanos,
     pub(crate) overflowed: u64,
     pub(crate) failure: Option<ConnectFailure>,
     /// Why its driver stopped working, if it did.
@@ -230,6 +232,7 @@ fn due_rows(plan: &Plan) -> Option<DueRows> {
 
 /// Ends the connections, and hands over what the loop knows in the end.
 fn finish<D: Driver>(event_loop: &mut EventLoop<D>) -> Finished {
+    let window_waits = event_loop.window_waits();
     let tcp = event_loop.inspect_all();
     event_loop.send_close_all();
     Finished {
@@ -238,6 +241,7 @@ fn finish<D: Driver>(event_loop: &mut EventLoop<D>) -> Finished {
         shape_counts: event_loop.shape_counts(),
         streams_limited: event_loop.streams_limited(),
         streams_vary: event_loop.streams_vary(),
+        window_waits,
         overflowed: event_loop.overflowed(),
         failure: event_loop.connect_failure(),
         halted: event_loop.halted(),

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 
 use crate::clients::{Client, End, Engine, Load, Request};
 use crate::engines;
+use crate::http2;
 use crate::protocols;
 use crate::rounds::{Bench, Contender, Row, Sample, Spread};
 use crate::scenarios;
@@ -35,6 +36,17 @@ pub(crate) enum Case {
     Uploads,
     /// WebSocket messages that the server echoes.
     Websocket,
+    /// HTTP/2 in the clear: small answers, 1, 10 and 100 streams on each connection.
+    H2,
+    /// HTTP/2 over TLS 1.3, 1 and 100 streams on each connection.
+    #[value(name = "h2_tls")]
+    H2Tls,
+    /// HTTP/2: bodies of 100 KB.
+    #[value(name = "h2_bodies")]
+    H2Bodies,
+    /// HTTP/2 to a server that ends each connection after 1,000 requests.
+    #[value(name = "h2_recycle")]
+    H2Recycle,
     /// Scenarios: a single step against the plain URL, and a flow of four steps.
     Scenarios,
 }
@@ -67,6 +79,10 @@ impl Case {
             Self::Tls => protocols::tls(bench, scale),
             Self::Uploads => vec![protocols::uploads(bench, scale)],
             Self::Websocket => protocols::websocket(bench, scale),
+            Self::H2 => http2::small(bench, scale),
+            Self::H2Tls => http2::tls(bench, scale),
+            Self::H2Bodies => vec![http2::bodies(bench, scale)],
+            Self::H2Recycle => vec![http2::recycle(bench, scale)],
             Self::Scenarios => scenarios::compare(bench, scale),
         }
     }
@@ -78,6 +94,7 @@ pub(crate) fn closed(path: &str, connections: u32, seconds: u32) -> Load {
     Load {
         server: None,
         is_tls: false,
+        is_http2: false,
         path: path.to_owned(),
         request: Request::Get,
         connections,

@@ -18,7 +18,7 @@ pub(crate) enum Client {
     Floor,
     /// wrk 4, the usual reference (epoll, C).
     Wrk,
-    /// h2load of nghttp2, in HTTP/1.1 mode (libev, C++); pipelines.
+    /// h2load of nghttp2 (libev, C++); pipelines over HTTP/1.1.
     H2load,
     /// oha (tokio, Rust).
     Oha,
@@ -39,6 +39,8 @@ pub(crate) struct Load {
     pub(crate) server: Option<String>,
     /// Whether the connections carry TLS. No client checks the certificate.
     pub(crate) is_tls: bool,
+    /// Whether they carry HTTP/2 (uringbench, floor in the clear, h2load).
+    pub(crate) is_http2: bool,
     /// Path of the target, with its leading slash.
     pub(crate) path: String,
     /// The request to send.
@@ -168,13 +170,15 @@ impl Client {
                 .args(["--connections", &connections, "--seconds", &seconds.to_string()])
                 .args(["--cpu", &place.cpu.to_string(), "--receive", load.floor_receive])
                 .args(["--pipeline", &load.pipeline.to_string()])
+                .args(if load.is_http2 { &["--protocol", "h2"][..] } else { &[] })
                 .args(load.floor_upload()),
             Self::Wrk => command
                 .args(["-t1", "-c", &connections, "-d", &format!("{seconds}s")])
                 .args(if load.request == Request::GetAndClose { &["-H", CLOSE][..] } else { &[] })
                 .args(["--latency", &url]),
             Self::H2load => command
-                .args(["--h1", "-t1", "-c", &connections, "-D", &seconds.to_string()])
+                .args(if load.is_http2 { &[][..] } else { &["--h1"] })
+                .args(["-t1", "-c", &connections, "-D", &seconds.to_string()])
                 .args(["-m", &load.pipeline.to_string(), &url]),
             Self::Oha => command
                 .args(["--no-tui", "-w", "-c", &connections, "-z", &format!("{seconds}s")])
@@ -261,6 +265,9 @@ fn uringbench(mut command: Command, load: &Load, place: &Place, url: &str) -> Co
     if load.is_tls {
         command.arg("-k");
     }
+    if load.is_http2 {
+        command.arg("--http2");
+    }
     match load.engine {
         Engine::Ring => &mut command,
         Engine::Monoio => command.args(["--engine", "monoio"]),
@@ -346,6 +353,7 @@ mod tests {
         Load {
             server: None,
             is_tls: false,
+            is_http2: false,
             path: "/bytes/16384".into(),
             request: Request::Get,
             connections: 64,
@@ -376,6 +384,17 @@ mod tests {
         load.pipeline = 1;
         assert_eq!(line(Client::Wrk, &load), format!("-t1 -c 64 -d 4s --latency {url}"));
         assert_eq!(line(Client::Oha, &load), format!("--no-tui -w -c 64 -z 4s {url}"));
+    }
+
+    #[test]
+    fn http_2_is_asked_of_those_that_speak_it() {
+        let load = Load { is_http2: true, pipeline: 10, path: "/".into(), ..load() };
+        let ours = line(Client::Uringbench, &load);
+        assert!(ours.ends_with("-p 10 --http2 http://127.0.0.1:80/"), "{ours}");
+        let theirs = line(Client::H2load, &load);
+        assert_eq!(theirs, "-t1 -c 64 -D 4 -m 10 http://127.0.0.1:80/");
+        let floor = line(Client::Floor, &load);
+        assert!(floor.ends_with("--pipeline 10 --protocol h2"), "{floor}");
     }
 
     #[test]

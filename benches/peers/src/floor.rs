@@ -3,7 +3,9 @@
 //! A bare loop over the ring: it sends, counts received bytes until the length of the first
 //! response is reached, and sends again. It does not parse, record, schedule or reconnect. The cost
 //! of uringbench above this floor is its own. With `--upload` each request has a body of the given
-//! size; all connections send the same bytes.
+//! size; all connections send the same bytes. With `--protocol h2` it speaks HTTP/2.
+
+mod h2_floor;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -25,6 +27,7 @@ struct Options {
     path: String,
     receive: Receive,
     upload: Option<usize>,
+    is_http2: bool,
 }
 
 /// How response bytes are received.
@@ -59,6 +62,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String>
         path: "/".to_owned(),
         receive: Receive::Small,
         upload: None,
+        is_http2: false,
     };
     while let Some(flag) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{flag} needs a value"))?;
@@ -71,6 +75,13 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String>
             "--pipeline" => options.pipeline = value.parse().map_err(|e| bad(&e))?,
             "--path" => options.path = value,
             "--upload" => options.upload = Some(value.parse().map_err(|e| bad(&e))?),
+            "--protocol" => {
+                options.is_http2 = match value.as_str() {
+                    "http1" => false,
+                    "h2" => true,
+                    _ => return Err(bad(&"http1 or h2")),
+                }
+            }
             "--receive" => {
                 options.receive = match value.as_str() {
                     "small" => Receive::Small,
@@ -105,6 +116,9 @@ fn run(options: &Options) -> Result<String, String> {
         set.set(cpu);
         sched_setaffinity(None::<Pid>, &set).map_err(|error| format!("CPU {cpu}: {error}"))?;
     }
+    if options.is_http2 {
+        return run_http2(options);
+    }
     let request = request(options);
     let response_length = measure_response(options.address, &request)?;
     let mut ring = Ring::new(Config::small_responses(options.connections))
@@ -122,8 +136,11 @@ fn run(options: &Options) -> Result<String, String> {
         is_sending: vec![false; options.connections as usize],
         responses: 0,
     };
-    probe.connect_all(options)?;
+    connect_all(&mut probe.ring, options)?;
     for slot in 0..options.connections {
+        if probe.receive == Receive::Small {
+            probe.ring.receive_multi(slot, 0);
+        }
         probe.send(slot);
     }
     let (started, before, enters) = (Instant::now(), cpu_seconds(), probe.ring.enters());
@@ -132,14 +149,51 @@ fn run(options: &Options) -> Result<String, String> {
         probe.ring.enter(Wait::AtMost(100_000_000)).map_err(|error| error.to_string())?;
         probe.turn()?;
     }
+    Ok(report(probe.responses, probe.ring.enters() - enters, (started, before)))
+}
+
+/// The line of a run that began then, with this CPU time.
+fn report(requests: u64, enters: u64, (started, before): (Instant, (f64, f64))) -> String {
     let (seconds, after) = (started.elapsed().as_secs_f64(), cpu_seconds());
-    Ok(format!(
-        r#"{{"requests":{},"seconds":{seconds:.6},"user_s":{:.6},"system_s":{:.6},"enters":{}}}"#,
-        probe.responses,
-        after.0 - before.0,
-        after.1 - before.1,
-        probe.ring.enters() - enters,
-    ))
+    let (user, system) = (after.0 - before.0, after.1 - before.1);
+    let times = format!(r#""seconds":{seconds:.6},"user_s":{user:.6},"system_s":{system:.6}"#);
+    format!(r#"{{"requests":{requests},{times},"enters":{enters}}}"#)
+}
+
+fn run_http2(options: &Options) -> Result<String, String> {
+    let request = h2_floor::FloorRequest::new(options.address, &options.path);
+    let answer_length = request.measure_answer(options.address)?;
+    let mut ring = Ring::new(Config::small_responses(options.connections))
+        .map_err(|error| error.to_string())?;
+    connect_all(&mut ring, options)?;
+    let mut probe =
+        h2_floor::Probe::new(request, answer_length, options.pipeline, options.connections);
+    probe.open(&mut ring)?;
+    for slot in 0..options.connections {
+        probe.send(&mut ring, slot);
+    }
+    let (started, before, enters) = (Instant::now(), cpu_seconds(), ring.enters());
+    let end = started + Duration::from_secs(options.seconds);
+    while Instant::now() < end {
+        ring.enter(Wait::AtMost(100_000_000)).map_err(|error| error.to_string())?;
+        probe.turn(&mut ring)?;
+    }
+    Ok(report(probe.responses, ring.enters() - enters, (started, before)))
+}
+
+fn connect_all(ring: &mut Ring, options: &Options) -> Result<(), String> {
+    let address = PeerAddress::Tcp(options.address);
+    let peer: PeerId = ring.add_peer(&address);
+    for slot in 0..options.connections {
+        ring.open(slot, 0, &address, SocketOptions::default())
+            .map_err(|error| error.to_string())?;
+        ring.connect(slot, 0, peer);
+        ring.enter(Wait::Completion).map_err(|error| error.to_string())?;
+        while let Some(completion) = ring.next_completion() {
+            completion.result.map_err(|error| format!("connecting: {error}"))?;
+        }
+    }
+    Ok(())
 }
 
 /// The same bytes as uringbench sends, so that the kernel does the same work.
@@ -160,27 +214,6 @@ fn request(options: &Options) -> Vec<u8> {
 }
 
 impl Probe {
-    fn connect_all(&mut self, options: &Options) -> Result<(), String> {
-        let address = PeerAddress::Tcp(options.address);
-        let peer: PeerId = self.ring.add_peer(&address);
-        for slot in 0..options.connections {
-            self.ring
-                .open(slot, 0, &address, SocketOptions::default())
-                .map_err(|error| error.to_string())?;
-            self.ring.connect(slot, 0, peer);
-            self.ring.enter(Wait::Completion).map_err(|error| error.to_string())?;
-            while let Some(completion) = self.ring.next_completion() {
-                completion.result.map_err(|error| format!("connecting: {error}"))?;
-            }
-        }
-        for slot in 0..options.connections {
-            if self.receive == Receive::Small {
-                self.ring.receive_multi(slot, 0);
-            }
-        }
-        Ok(())
-    }
-
     fn send(&mut self, slot: u32) {
         self.missing[slot as usize] = self.response_length * self.pipeline as u64;
         if self.is_upload {

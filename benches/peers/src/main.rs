@@ -8,6 +8,7 @@ mod answers;
 mod cases;
 mod clients;
 mod engines;
+mod http2;
 mod machine;
 mod measure;
 mod nginx;

@@ -25,6 +25,20 @@ pub(crate) enum Kind {
     FullHandshakes,
     /// HTTPS with session tickets and a session cache.
     Resumption,
+    /// HTTP/2 over TLS.
+    Http2Tls,
+    /// HTTP/2 in the clear, whose connections end after nginx's default of 1,000 requests.
+    Http2Recycled,
+}
+
+impl Kind {
+    const fn is_tls(self) -> bool {
+        !matches!(self, Self::Plain | Self::Http2Recycled)
+    }
+
+    const fn is_http2(self) -> bool {
+        matches!(self, Self::Http2Tls | Self::Http2Recycled)
+    }
 }
 
 /// A running nginx.
@@ -51,7 +65,7 @@ impl Nginx {
     ) -> Result<Self, String> {
         let fail = |e: std::io::Error| format!("cannot set up {}: {e}", folder.display());
         std::fs::create_dir_all(folder).map_err(fail)?;
-        if kind != Kind::Plain {
+        if kind.is_tls() {
             make_certificate(folder)?;
         }
         // The port is free now and, except for a rare race, when nginx binds it; otherwise nginx
@@ -136,19 +150,20 @@ fn configuration(
     let (certificate, key) = (certificate.display(), key.display());
     let folder = folder.display();
     let sessions = match kind {
-        Kind::Plain => "",
+        Kind::Plain | Kind::Http2Tls | Kind::Http2Recycled => "",
         Kind::FullHandshakes => "ssl_session_tickets off;\n        ssl_session_cache off;",
         Kind::Resumption => "ssl_session_tickets on;\n        ssl_session_cache shared:S:10m;",
     };
-    let (how, tls) = match kind {
-        Kind::Plain => ("", String::new()),
-        _ => (
-            " ssl",
-            format!(
-                "        ssl_protocols TLSv1.3;\n        ssl_certificate {certificate};\n        \
-                 ssl_certificate_key {key};\n        {sessions}\n"
-            ),
-        ),
+    let http2 = if kind.is_http2() { " http2" } else { "" };
+    let recycled = if kind == Kind::Http2Recycled { 1_000 } else { 1_000_000_000 };
+    let (how, tls) = if kind.is_tls() {
+        let tls = format!(
+            "        ssl_protocols TLSv1.3;\n        ssl_certificate {certificate};\n        \
+             ssl_certificate_key {key};\n        {sessions}\n"
+        );
+        (" ssl", tls)
+    } else {
+        ("", String::new())
     };
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     let temporary: String =
@@ -157,8 +172,8 @@ fn configuration(
         text,
         "worker_processes {workers};\npid {folder}/nginx.pid;\nerror_log {folder}/error.log;\n\
          events {{ worker_connections 10000; }}\n\
-         http {{\n    access_log off;\n    keepalive_requests 1000000000;\n{temporary}    \
-         server {{\n        listen {address}{how};\n{tls}        \
+         http {{\n    access_log off;\n    keepalive_requests {recycled};\n{temporary}    \
+         server {{\n        listen {address}{how}{http2};\n{tls}        \
          location / {{ return 200 \"hello\\n\"; }}\n    }}\n}}\n"
     )
     .expect("a string takes text");
@@ -184,7 +199,10 @@ mod tests {
         assert!(full.contains("tickets off;") && full.contains("cache off;"), "{full}");
         let resumed = text(Kind::Resumption);
         assert!(resumed.contains("tickets on;") && resumed.contains("shared:S:10m;"), "{resumed}");
-        for kind in [Kind::Plain, Kind::FullHandshakes, Kind::Resumption] {
+        let h2 = [text(Kind::Http2Tls), text(Kind::Http2Recycled)];
+        assert!(h2[0].contains(" ssl http2;") && h2[0].contains("requests 1000000000;"));
+        assert!(h2[1].contains(":81 http2;") && h2[1].contains("requests 1000;"));
+        for kind in [Kind::Plain, Kind::FullHandshakes, Kind::Resumption, Kind::Http2Tls] {
             let text = text(kind);
             assert_eq!(text.matches('{').count(), text.matches('}').count(), "{text}");
         }

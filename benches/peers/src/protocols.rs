@@ -26,7 +26,12 @@ fn free(server: &str, seconds: u32) -> Load {
 }
 
 /// Starts nginx on `cpus`, or returns a section with the reason why it cannot run.
-fn nginx(bench: &mut Bench, title: &str, kind: Kind, cpus: &[usize]) -> Result<Nginx, Section> {
+pub(crate) fn nginx(
+    bench: &mut Bench,
+    title: &str,
+    kind: Kind,
+    cpus: &[usize],
+) -> Result<Nginx, Section> {
     let started = match &bench.programs.nginx {
         None => return Err(unmeasured(title, "nginx is absent: not run".to_owned())),
         Some(program) => {

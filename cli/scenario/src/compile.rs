@@ -20,6 +20,8 @@ use crate::{Context, answer, data, generate, request};
 /// The largest number of repetitions of a step; a larger one is a typing error.
 pub(crate) const REPEAT_MAX: u32 = 1_000_000;
 
+const NO_FLOW: &str = "the scenario has no flow: add [[flow]] with a name and [[flow.step]]";
+
 /// Generated rows unless the file says how many.
 const GENERATED_ROWS: u32 = 1_000;
 
@@ -60,8 +62,7 @@ pub(crate) fn plan(
         flows.push(compiler.flow(&flow.name, weight, &flow.step, &place.key("step"), &mut names));
     }
     if flows.is_empty() {
-        let why = "the scenario has no flow: add [[flow]] with a name and [[flow.step]]";
-        compiler.diagnostics.add(&FieldPath::top("flow"), why);
+        compiler.diagnostics.add(&FieldPath::top("flow"), NO_FLOW);
     }
     let on_end = compiler.flow("on_end", 1, &given.on_end, &FieldPath::top("on_end"), &mut names);
     let Compiler { server, captures, .. } = compiler;
@@ -75,6 +76,7 @@ pub(crate) fn plan(
         target: written?,
         authority: server.authority,
         keeps_cookies: server.keeps_cookies,
+        is_http2: is_http2(given, diagnostics),
         connections,
         has_own_connections: given.load.has_own_connections,
         connection_order: load::connection_order(&given.load),
@@ -93,6 +95,14 @@ pub(crate) fn plan(
         objectives,
         chaos,
     })
+}
+
+/// Whether the file says that it is sent over HTTP/2.
+fn is_http2(given: &Scenario, diagnostics: &mut Diagnostics<'_>) -> bool {
+    if given.http.is_some_and(|version| !(1..=2).contains(&version)) {
+        diagnostics.add(&FieldPath::top("http"), "the version of HTTP is 1 or 2");
+    }
+    given.http == Some(2)
 }
 
 fn own_target(text: &str, names: &Names<'_>) -> Result<String, String> {

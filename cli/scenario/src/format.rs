@@ -27,6 +27,10 @@ pub(crate) use values::{Headers, Pairs, PerSecond, Scalar, Span, Speed};
 pub(crate) struct Scenario {
     /// The server, without a path: `http://127.0.0.1:8080`. It may contain `{{env NAME}}`.
     pub(crate) target: String,
+    /// The version of HTTP, 1 or 2; default 1. Over HTTP/2 users share connections, and their
+    /// requests are streams.
+    #[schemars(range(min = 1, max = 2))]
+    pub(crate) http: Option<u8>,
     /// Whether each user keeps the cookies that answers set, and sends them back.
     #[serde(default, rename = "cookies")]
     pub(crate) keeps_cookies: bool,

@@ -17,6 +17,8 @@ pub struct CompiledScenario {
     pub authority: String,
     /// Whether users keep cookies; then every step uses the jar.
     pub keeps_cookies: bool,
+    /// Whether it is sent over HTTP/2.
+    pub is_http2: bool,
     /// Number of connections over all cores.
     pub connections: u32,
     /// Whether each user keeps a connection of its own.

@@ -63,6 +63,16 @@ pub(crate) struct RequestArgs {
     #[arg(long, visible_alias = "h2")]
     pub(crate) http2: bool,
 
+    /// Bytes of the table in which an HTTP/2 target may keep header fields; 0 for none
+    /// [default: 4096]
+    #[arg(long, value_name = "BYTES", value_parser = units::size, allow_negative_numbers = true)]
+    pub(crate) h2_table: Option<u32>,
+
+    /// Bytes that an HTTP/2 target may send ahead on each stream, and on the connection
+    /// [default: 1 GiB]
+    #[arg(long, value_name = "BYTES", value_parser = units::size, allow_negative_numbers = true)]
+    pub(crate) h2_window: Option<u32>,
+
     /// Send the header first, and the body after `100 Continue` or one second
     #[arg(long)]
     pub(crate) expect_continue: bool,

@@ -138,9 +138,6 @@ fn what_it_does_not_do_yet_is_refused_in_one_line() {
     ] {
         Run::text(&format!("--http2 {args}")).finish().expect_code(2).expect_line(&[part]);
     }
-    let text = "[[flow]]\nname = \"a\"\n[[flow.step]]\nrequest = \"GET /\"\n";
-    let finished = Run::scenario("--http2", "http://127.0.0.1:1", text).finish();
-    finished.expect_code(2).expect_line(&["--http2 is for a single URL"]);
 }
 
 #[test]

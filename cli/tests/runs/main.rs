@@ -26,6 +26,7 @@ mod histories;
 mod histories_database;
 mod http2;
 mod http2_faults;
+mod http2_scenarios;
 mod insights;
 mod interval_logs;
 mod keepalive;

@@ -26,7 +26,9 @@ pub use workload::{
     Workload,
 };
 
+use crate::flow::exchange::Exchange;
 use crate::http::request::RequestTemplate;
+use crate::http2::encoder::RequestEncoder;
 use crate::http2::request::{NotHttp2, RequestFrames};
 use crate::record::INTERVAL;
 use crate::slo::Slo;
@@ -159,6 +161,12 @@ pub enum PlanError {
     /// Not supported over HTTP/2 yet.
     #[error("--http2 does not support {0} yet: leave one of them out")]
     WithHttp2(&'static str),
+    /// A step is not supported over HTTP/2 yet.
+    #[error("step `{0}` {1}, which is not supported over HTTP/2 yet: leave one of them out")]
+    StepWithHttp2(String, &'static str),
+    /// Out of its range.
+    #[error("a window of {0} bytes: give 1 to 2147483647")]
+    Http2Window(u32),
     /// More users than connections of their own.
     #[error("{users} users cannot each have one of {connections} connections")]
     OwnConnections {
@@ -397,6 +405,23 @@ impl Parts {
         ];
         if let Some((option, _)) = refused.iter().find(|(_, is_given)| *is_given) {
             return Err(PlanError::WithHttp2(option));
+        }
+        let window = self.transport.connections.http2.window;
+        if !(1..1 << 31).contains(&window) {
+            return Err(PlanError::Http2Window(window));
+        }
+        for (_, step) in self.workload.script().iter().flat_map(|script| script.steps()) {
+            match step.exchange {
+                Exchange::Http => {}
+                Exchange::Events { .. } => {
+                    return Err(PlanError::StepWithHttp2(step.name.clone(), "reads events"));
+                }
+                Exchange::Socket(_) => {
+                    return Err(PlanError::StepWithHttp2(step.name.clone(), "opens a WebSocket"));
+                }
+            }
+            let checked = RequestEncoder::check(step.template.bytes());
+            checked.map_err(PlanError::NotHttp2)?;
         }
         self.http2_request().transpose().map(|_| ()).map_err(PlanError::NotHttp2)
     }

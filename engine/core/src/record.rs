@@ -256,6 +256,14 @@ impl RunRecord {
         self.workers.iter().filter_map(|worker| worker.streams_limited).min()
     }
 
+    /// The share of the time of so many connections, warm-up and measured window, in which bodies
+    /// waited for windows of an HTTP/2 target; `None` if none waited.
+    pub fn window_wait_share(&self, connections: u32, time: Nanos) -> Option<f64> {
+        let waits: u64 = self.workers.iter().map(|worker| worker.window_waits.0).sum();
+        let all = time.0 as f64 * f64::from(connections);
+        (waits > 0 && all > 0.0).then(|| (waits as f64 / all).min(1.0))
+    }
+
     /// Whether an HTTP/2 target changed its limit of streams, or connections had different ones.
     pub fn do_streams_vary(&self) -> bool {
         let mut limits = self.workers.iter().filter(|worker| worker.established > 0);
@@ -363,6 +371,8 @@ pub struct WorkerRecord {
     /// Whether that limit changed, or differed between connections, as far as it was below the
     /// planned number. Whole run.
     pub streams_vary: bool,
+    /// How long bodies waited for windows of an HTTP/2 target, summed over connections. Whole run.
+    pub window_waits: Nanos,
     /// TCP state of the connections that were read; empty if the backend or the kernel (before 6.8)
     /// cannot read it. Whole run.
     pub tcp: Vec<TcpReading>,

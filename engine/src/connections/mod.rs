@@ -304,6 +304,13 @@ impl Connections {
         &self.streams
     }
 
+    /// How long bodies have waited for windows until now, on all connections.
+    pub(crate) fn blocked(&self, now: Timestamp) -> Nanos {
+        let since = |connection: &Connection| connection.wire.http2()?.blocked_since;
+        let waiting = self.all.iter().filter_map(since);
+        waiting.fold(self.streams.blocked, |sum, since| sum + now.since(since))
+    }
+
     /// See [`Streams::hear`].
     pub(crate) fn hear_http2(&mut self, number: u32, now: Timestamp) -> Result<(), Violation> {
         Streams::hear(&mut self.all[number as usize], now)
@@ -457,6 +464,7 @@ impl Connections {
         is_sending: bool,
         now: Timestamp,
     ) {
+        self.streams.end(&mut self.all[number as usize], now);
         if self.is_idle(number) {
             self.standing.idle -= 1;
         } else {

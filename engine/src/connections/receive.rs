@@ -40,10 +40,12 @@ impl Connections {
         // Single receives pay off if the kernel can discard large bodies, or has large buffers for
         // them. Streams and messages that are read arrive in small pieces.
         let reads = self.reads_payload;
-        let is_bodies = !reads || self.config.flows.is_some();
+        let is_http2 = self.config.http2.is_some();
+        let is_bodies = !reads || is_http2 || self.config.flows.is_some();
         let is_multi = connection.is_steady() || !(driver.can_skip() && is_bodies);
         match connection.receive {
-            Receive::Multi if !is_multi && connection.in_flight() == 0 => {
+            // With HTTP/2 some stream is nearly always in flight.
+            Receive::Multi if !is_multi && (is_http2 || connection.in_flight() == 0) => {
                 connection.receive = Receive::Cancelling;
                 driver.cancel_receive(number, generation);
             }

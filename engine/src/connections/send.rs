@@ -7,6 +7,7 @@ use std::sync::Arc;
 use uringbench_core::flow::exchange::Socket;
 use uringbench_core::http2::error::ErrorCode;
 use uringbench_core::http2::machine::Http2Machine;
+use uringbench_core::http2::streams::AnswerForm;
 use uringbench_core::time::{Nanos, Timestamp};
 
 use super::Connections;
@@ -16,6 +17,7 @@ use super::in_flight::ExchangeId;
 use super::streams::Streams;
 use crate::drivers::{Driver, Until};
 use crate::event_loop::{LEFT_ALONE_MAX, LoopOptions};
+use crate::wire::http2::{Http2Config, Http2Requests};
 use crate::wire::tls::{Received, Tls, TlsFailure};
 use crate::wire::websocket::WebSocket;
 use crate::wire::{ConnectionConfig, Wire, proxy};
@@ -153,10 +155,11 @@ impl Connections {
         if self.ask_for_websocket(driver, number, now) {
             return Begun::Opening;
         }
-        let Some(request) = &self.config.http2 else { return Begun::Up };
-        match self.streams.begin(&mut self.all[number as usize], request, now) {
+        let Some(config) = &self.config.http2 else { return Begun::Up };
+        match self.streams.begin(&mut self.all[number as usize], config, now) {
             Ok(()) => {
-                self.queue(number, &Http2Machine::preface());
+                let preface = Http2Machine::preface(config.settings);
+                self.queue(number, &preface);
                 self.receive(driver, number, now);
                 Begun::Opening
             }
@@ -261,7 +264,9 @@ impl Connections {
             let range = range.start..range.start + length;
             driver.send_part(number, connection.generation, range);
             length
-        } else if let Some(request) = &self.config.http2 {
+        } else if let Some(Http2Config { requests: Http2Requests::Alike(request), .. }) =
+            &self.config.http2
+        {
             let (length, is_first) = Streams::open(&mut self.all[number as usize], request, id);
             if is_first {
                 self.unflushed.push(number);
@@ -271,6 +276,35 @@ impl Connections {
             self.send_tracked(driver, number, (range, copies), now);
             length
         }
+    }
+
+    /// Send a request of a user over HTTP/2, as built for HTTP/1.1, at the end of this turn.
+    /// Returns its length.
+    pub(crate) fn send_own(
+        &mut self,
+        (number, id): (u32, ExchangeId),
+        request: Vec<u8>,
+        form: AnswerForm,
+    ) -> usize {
+        let mut sent = (0, false);
+        if let Some(Http2Config { requests: Http2Requests::Own(encoder), .. }) = &self.config.http2
+        {
+            let connection = &mut self.all[number as usize];
+            sent = Streams::open_own(connection, (&request, form), encoder, id);
+        }
+        let (length, is_first) = sent;
+        if is_first {
+            self.unflushed.push(number);
+        }
+        self.streams.rendered = request;
+        length
+    }
+
+    /// An empty buffer for such a request.
+    pub(crate) fn take_rendered(&mut self) -> Vec<u8> {
+        let mut rendered = std::mem::take(&mut self.streams.rendered);
+        rendered.clear();
+        rendered
     }
 
     /// Send requests that are encrypted, throttled, or too large for one send.
@@ -339,8 +373,9 @@ impl Connections {
             return;
         }
         let Some(session) = &mut connection.session else { return };
-        if let (Wire::Http2(http2), Some(request)) = (&mut connection.wire, &self.config.http2) {
-            http2.send_bodies(request, &mut session.replies);
+        if let (Wire::Http2(http2), Some(config)) = (&mut connection.wire, &self.config.http2) {
+            let waited = http2.send_bodies(config, &mut session.replies, now);
+            self.streams.blocked += waited;
         }
         if session.unsent.is_empty() && !session.replies.is_empty() {
             let mut replies = std::mem::take(&mut session.replies);

@@ -2,16 +2,18 @@
 //! and requests as streams. `send` sends what this adds to a connection's queue.
 
 use uringbench_core::http2::block::Blocks;
+use uringbench_core::http2::encoder::RequestEncoder;
 use uringbench_core::http2::error::Violation;
 use uringbench_core::http2::machine::StreamProgress;
 use uringbench_core::http2::request::RequestFrames;
-use uringbench_core::time::Timestamp;
+use uringbench_core::http2::streams::AnswerForm;
+use uringbench_core::time::{Nanos, Timestamp};
 
 use super::connect_failure::ConnectFailure;
 use super::connection::Connection;
 use super::in_flight::ExchangeId;
 use crate::wire::Wire;
-use crate::wire::http2::Http2;
+use crate::wire::http2::{Http2, Http2Config};
 
 /// The name of HTTP/2 in TLS (RFC 9113 section 3.2).
 const ALPN: &[u8] = b"h2";
@@ -29,11 +31,22 @@ pub(crate) struct Streams {
     allowed_min: u32,
     /// The most of them, up to the planned depth.
     allowed_max: u32,
+    /// How long bodies waited for windows, on all connections.
+    pub(super) blocked: Nanos,
+    /// A buffer for requests of users, before they are encoded.
+    pub(super) rendered: Vec<u8>,
 }
 
 impl Streams {
     pub(super) fn new(depth: u16) -> Self {
-        Self { blocks: Blocks::default(), depth, allowed_min: u32::MAX, allowed_max: 0 }
+        Self {
+            blocks: Blocks::default(),
+            depth,
+            allowed_min: u32::MAX,
+            allowed_max: 0,
+            blocked: Nanos::ZERO,
+            rendered: Vec::new(),
+        }
     }
 
     /// A connection will speak HTTP/2.
@@ -43,14 +56,14 @@ impl Streams {
     pub(super) fn begin(
         &self,
         connection: &mut Connection,
-        request: &RequestFrames,
+        config: &Http2Config,
         now: Timestamp,
     ) -> Result<(), ConnectFailure> {
         let tls = connection.session.as_ref().and_then(|session| session.tls());
         if tls.is_some_and(|tls| tls.protocol() != Some(ALPN)) {
             return Err(ConnectFailure::NoHttp2);
         }
-        connection.wire = Wire::Http2(Box::new(Http2::new(self.depth, request, now)));
+        connection.wire = Wire::Http2(Box::new(Http2::new(self.depth, config, now)));
         Ok(())
     }
 
@@ -72,6 +85,31 @@ impl Streams {
             connection.depth = 0;
         }
         (session.replies.len() - before + request.body().len(), before == 0)
+    }
+
+    /// The same for a request of a user, as built for HTTP/1.1.
+    pub(super) fn open_own(
+        connection: &mut Connection,
+        (request, form): (&[u8], AnswerForm),
+        encoder: &RequestEncoder,
+        id: ExchangeId,
+    ) -> (usize, bool) {
+        let (Some(http2), Some(session)) = (connection.wire.http2_mut(), &mut connection.session)
+        else {
+            return (0, false);
+        };
+        let before = session.replies.len();
+        http2.machine.begin_own(id.0, request, form, encoder, &mut session.replies);
+        if http2.machine.is_used_up() {
+            connection.depth = 0;
+        }
+        (session.replies.len() - before + http2.machine.body_len(request), before == 0)
+    }
+
+    /// A connection ends: what waits on it for windows has waited until now.
+    pub(super) fn end(&mut self, connection: &mut Connection, now: Timestamp) {
+        let since = connection.wire.http2_mut().and_then(|http2| http2.blocked_since.take());
+        self.blocked += since.map_or(Nanos::ZERO, |since| now.since(since));
     }
 
     /// Bytes have arrived on a connection.

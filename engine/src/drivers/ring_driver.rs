@@ -204,7 +204,8 @@ impl RingDriver {
 
 /// Whether bodies are read, so that large ones are received and not discarded.
 fn reads_bodies(plan: &Plan) -> bool {
-    plan.workload.script().is_some_and(|script| users::read_payload(script))
+    plan.workload.is_http2()
+        || plan.workload.script().is_some_and(|script| users::read_payload(script))
 }
 
 /// Whether the kernel can discard received bytes: only for TCP, and nothing encrypted.

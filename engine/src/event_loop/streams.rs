@@ -17,6 +17,7 @@ use super::receiver::{FeedResult, Read, Receiver};
 use crate::connections::connect_failure::ConnectFailure;
 use crate::connections::in_flight::{Exchange, ExchangeId};
 use crate::drivers::Driver;
+use crate::work::Reading;
 
 /// The cause of a request that was given back too often.
 const REFUSED: &str = "the target refused the stream (REFUSED_STREAM or GOAWAY), and its \
@@ -107,6 +108,12 @@ impl<D: Driver> Receiver<'_, D> {
         let exchange = in_flight.get_mut(id);
         exchange.begin_response(self.now);
         let user = exchange.user();
+        if let Reading::Whole = self.work.step(user).reading
+            && let (Some(http2), Some(reader)) =
+                (connection.wire_mut().http2_mut(), self.readers.get_mut(number as usize))
+        {
+            http2.machine.take_answer(reader.buffers());
+        }
         let code = AnswerCode::http(answer.status);
         let answers = in_flight.answered(number, connection.share_mut(), id, (code, 1));
         connection.note_answer(answer.body_bytes);

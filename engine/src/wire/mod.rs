@@ -14,10 +14,9 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use uringbench_core::http::response::ResponseParser;
 use uringbench_core::http::unfinished::Unfinished;
-use uringbench_core::http2::request::RequestFrames;
 use uringbench_core::plan::{Plan, ProxyVersion, StreamPlan};
 
-use self::http2::Http2;
+use self::http2::{Http2, Http2Config};
 use self::websocket::{WebSocket, WebSocketConfig};
 use crate::work::users::{self, FlowConfig};
 
@@ -125,8 +124,8 @@ pub struct ConnectionConfig {
     pub websocket: Option<WebSocketConfig>,
     /// Answers are streams.
     pub stream: Option<StreamPlan>,
-    /// HTTP/2: the request's frames.
-    pub http2: Option<Arc<RequestFrames>>,
+    /// HTTP/2, and what is sent over it.
+    pub http2: Option<Http2Config>,
     /// The length of the request's header, if its body waits for `100 Continue`.
     pub held_at: Option<usize>,
     /// The flows of a scenario; the request then holds all of their constant requests.
@@ -158,8 +157,7 @@ impl ConnectionConfig {
             proxy: plan.proxy(),
             websocket: websocket.map(|spoken| WebSocketConfig { plan: spoken, seed: plan.seed }),
             stream: plan.workload.stream(),
-            // A plan is not made of a request that has none.
-            http2: plan.http2_request().and_then(Result::ok).map(Arc::new),
+            http2: Http2Config::of(plan),
             held_at: plan.workload.held_at(),
             flows: None,
         }

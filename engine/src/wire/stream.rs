@@ -31,6 +31,11 @@ impl AnswerReader {
         self.buffer.feed(parser, bytes, header_cache, is_head)
     }
 
+    /// See [`ResponseBuffer::buffers`].
+    pub(crate) const fn buffers(&mut self) -> (&mut Vec<u8>, &mut Vec<u8>) {
+        self.buffer.buffers()
+    }
+
     /// The complete answer. `bytes` are those that were fed last.
     pub(crate) fn answer<'a>(&'a self, bytes: &'a [u8], response: &Response) -> Answer<'a> {
         self.buffer.answer(bytes, response)

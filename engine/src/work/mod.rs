@@ -96,7 +96,9 @@ pub(crate) enum Work {
 impl Work {
     pub(crate) fn new(options: &LoopOptions, config: &ConnectionConfig) -> Self {
         match &config.flows {
-            Some(flows) => Self::Users(Box::new(Users::new(flows, options))),
+            Some(flows) => {
+                Self::Users(Box::new(Users::new(flows, options, config.http2.is_some())))
+            }
             None => Self::Slots(Slots::new(options, config)),
         }
     }

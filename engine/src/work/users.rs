@@ -70,7 +70,7 @@ pub(crate) struct Users {
 }
 
 /// The properties of a step that connections use.
-fn config_of(script: &Script, number: usize, step: &Step) -> StepConfig {
+fn config_of(script: &Script, (number, step): (usize, &Step), is_http2: bool) -> StepConfig {
     let needs_bytes = step.needs_head() || step.needs_body();
     let (reading, socket) = match &step.exchange {
         Kind::Http if needs_bytes => (Reading::Whole, None),
@@ -82,7 +82,8 @@ fn config_of(script: &Script, number: usize, step: &Step) -> StepConfig {
         Kind::Socket(socket) => (Reading::Status, Some(Arc::new((**socket).clone()))),
     };
     StepConfig {
-        constant: script.constant(number),
+        // Over HTTP/2 the stream of each request differs.
+        constant: script.constant(number).filter(|_| !is_http2),
         is_head: step.is_head(),
         is_repeatable: step.template.is_idempotent(),
         reading,
@@ -92,7 +93,7 @@ fn config_of(script: &Script, number: usize, step: &Step) -> StepConfig {
 }
 
 impl Users {
-    pub(super) fn new(config: &FlowConfig, options: &LoopOptions) -> Self {
+    pub(super) fn new(config: &FlowConfig, options: &LoopOptions, is_http2: bool) -> Self {
         let FlowConfig { script, share, seed, epoch } = config;
         let users = VirtualUsers::new(Arc::clone(script), *share, *seed);
         let has_own_connections = script.has_own_connections();
@@ -100,7 +101,9 @@ impl Users {
         Self {
             users: if has_own_connections { users.with_places(options.connections) } else { users },
             pacer: None,
-            steps: steps.map(|(number, (_, step))| config_of(script, number, step)).collect(),
+            steps: steps
+                .map(|(number, (_, step))| config_of(script, (number, step), is_http2))
+                .collect(),
             flows: script.flows().len(),
             has_own_connections,
             is_open: options.is_open,

@@ -7,6 +7,7 @@ use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use uringbench_core::http::body::Body;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
+use uringbench_core::http2::settings::Http2Settings;
 use uringbench_core::outcome::{Counts, Outcome};
 use uringbench_core::pacer::{Pace, Pacer};
 use uringbench_core::plan::{
@@ -364,12 +365,12 @@ fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
     }
     let tls = has_tls.then(|| tls_plan(below(4) > 0, versions));
     let mut connections = Connections {
-        count,
         requests: (below(5) == 0).then(|| 1 + below(6) as u32),
         order: [ConnectionOrder::RoundRobin, ConnectionOrder::Lifo][below(2) as usize],
         rate: (below(8) == 0).then_some(rate),
         idle: if below(6) == 0 { 1 + below(10) as u32 } else { 0 },
-        write_rate: None,
+        http2: Http2Settings { table: 0, window: 1 << 20 },
+        ..Connections::of(count)
     };
     let route = Route::Tcp { peers, sources: Vec::new() };
     // Slow enough to be late, so that most answers of such a run time out.

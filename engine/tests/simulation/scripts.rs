@@ -46,7 +46,14 @@ pub(crate) fn scripted(plan: Plan, below: &mut dyn FnMut(u64) -> u64) -> Plan {
     let has_own = below(4) == 0;
     let most = if has_own { plan.connections() } else { 3 * plan.connections() };
     let users = (load == Load::Closed).then(|| 1 + below(u64::from(most)) as u32);
-    let script = Maker { below, steps: 0 }.script(users, is_replay);
+    // Over HTTP/2 steps are plain requests.
+    let streams = plan.workload.is_http2().then(|| plan.workload.pipeline());
+    let maker = Maker { below: &mut *below, steps: 0, is_http2: streams.is_some() };
+    let script = maker.script(users, is_replay);
+    let script = match streams {
+        Some(streams) => script.over_http2(streams),
+        None => script,
+    };
     let script = if has_own { script.with_own_connections() } else { script };
     let window = match plan.limits.window {
         Limit::Requests(_) if is_replay => Limit::Duration(Nanos(1_000_000 + below(60_000_000))),
@@ -82,6 +89,7 @@ struct Maker<'a> {
     below: &'a mut dyn FnMut(u64) -> u64,
     /// Made so far.
     steps: usize,
+    is_http2: bool,
 }
 
 impl Maker<'_> {
@@ -184,7 +192,7 @@ impl Maker<'_> {
             }
         }
         let name = format!("step {number}");
-        if is_curious && self.is_one_in(8) {
+        if is_curious && !self.is_http2 && self.is_one_in(8) {
             return self.socket(name, &target, &marks);
         }
         let body = vec![b'b'; [0, 0, 0, 10, 20_000, 150_000][(self.below)(6) as usize]];
@@ -193,7 +201,7 @@ impl Maker<'_> {
         let parts = RequestParts { body, ..RequestParts::new(method, "simulated", &target) };
         let template = Template::build(parts, &marks).expect("a plain request");
         let mut step = Step::new(name, template);
-        if is_curious && method != "HEAD" && self.is_one_in(6) {
+        if is_curious && !self.is_http2 && method != "HEAD" && self.is_one_in(6) {
             let count = self.is_one_in(2).then(|| 1 + (self.below)(3));
             step.exchange = Exchange::Events { count, stall: Nanos((self.below)(1_000_000)) };
         }

@@ -14,6 +14,7 @@ use uringbench_core::time::Nanos;
 
 use crate::checks::{Sums, climate, run};
 use crate::number_from;
+use crate::scripts::scripted;
 use crate::server::Manners;
 use crate::world::{Climate, Speech};
 
@@ -56,6 +57,8 @@ fn simulate(seed: u64) -> Sums {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed ^ 0x42);
     let mut below = |bound: u64| random.next_u64() % bound;
     let plan = plan(seed, &mut below);
+    // Every third with users, whose requests differ.
+    let plan = if seed.is_multiple_of(3) { scripted(plan, &mut below) } else { plan };
     // What HTTP/1.1 says to idle connections is not what an HTTP/2 server says.
     let speech = Speech::default();
     let climate = climate(&plan, &mut below);
@@ -79,7 +82,7 @@ fn the_law_holds_for_streams() {
     for outcome in [Outcome::Ok, Outcome::Status, Outcome::Timeout, Outcome::Reset] {
         assert!(seen.counts.of(outcome) > 0, "{outcome:?} was never simulated");
     }
-    for outcome in [Outcome::Malformed, Outcome::NotSent, Outcome::Censored] {
+    for outcome in [Outcome::Malformed, Outcome::NotSent, Outcome::Censored, Outcome::CheckFailed] {
         assert!(seen.counts.of(outcome) > 0, "{outcome:?} was never simulated");
     }
     assert!(seen.counts.retried > 0, "no request was sent again");

@@ -21,7 +21,8 @@ pub(crate) fn answer(path: &str, is_head: bool, close: bool) -> Vec<u8> {
     bytes
 }
 
-fn body_of(path: &str) -> (u16, Vec<u8>) {
+/// The status and the body of a path.
+pub(crate) fn body_of(path: &str) -> (u16, Vec<u8>) {
     if let Some(length) = path.strip_prefix("/bytes/").and_then(|n| n.parse::<usize>().ok())
         && length <= BODY_MAX
     {

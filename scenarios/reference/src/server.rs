@@ -12,6 +12,7 @@ use uringbench_ring::{
 };
 
 use crate::answer::answer;
+use crate::http2::{Answers, Broken, Http2};
 use crate::request::{Request, Scan, scan};
 
 /// Where and how to serve.
@@ -68,6 +69,8 @@ pub struct Server {
     answers: Vec<Prepared>,
     by_request: HashMap<(String, bool, bool), usize>,
     known: Vec<Known>,
+    /// Answers over HTTP/2.
+    streamed: Answers,
 }
 
 #[derive(Default)]
@@ -77,6 +80,10 @@ struct Connection {
     body_left: usize,
     /// The answer to the request whose body is incomplete.
     owed: Option<usize>,
+    /// HTTP/2, if it speaks that.
+    http2: Option<Box<Http2>>,
+    /// A send of HTTP/2 is in progress.
+    is_sending: bool,
 }
 
 /// An answer in the ring.
@@ -116,6 +123,7 @@ impl Server {
             answers: Vec::new(),
             by_request: HashMap::new(),
             known: Vec::new(),
+            streamed: Answers::default(),
         })
     }
 
@@ -168,6 +176,15 @@ impl Server {
                     self.ring.receive_multi(slot, generation);
                 }
             }
+            Some(Operation::SendNotify) => {
+                let sent = self.ring.sent(token);
+                if completion.result.is_ok()
+                    && token.is_of(self.connections[slot as usize].generation)
+                {
+                    self.connections[slot as usize].is_sending = false;
+                    self.send_frames(slot, sent.unwrap_or_default());
+                }
+            }
             // The peer has left; the receive reports it too, and ends the connection.
             _ => {}
         }
@@ -176,6 +193,11 @@ impl Server {
     fn on_bytes(&mut self, slot: u32, buffer: BufferId) {
         let connection = &mut self.connections[slot as usize];
         let bytes = self.ring.bytes(&buffer);
+        if let Some(http2) = &mut connection.http2 {
+            let fed = http2.feed(bytes, &mut self.streamed);
+            self.ring.recycle(buffer);
+            return self.after_frames(slot, fed);
+        }
         if connection.carry.is_empty()
             && connection.body_left == 0
             && let Some((answer, count)) = repeated(&self.known, bytes)
@@ -210,6 +232,11 @@ impl Server {
                 if self.connections[slot as usize].generation != generation {
                     return;
                 }
+            }
+            if Http2::begins(&bytes[start..]) {
+                let http2 = self.connections[slot as usize].http2.insert(Box::new(Http2::new()));
+                let fed = http2.feed(&bytes[start..], &mut self.streamed);
+                return self.after_frames(slot, fed);
             }
             match scan(&bytes[start..]) {
                 Scan::Request(request) => {
@@ -268,11 +295,50 @@ impl Server {
         }
     }
 
+    /// Frames have been read: what they ask for is sent, or the connection ends.
+    fn after_frames(&mut self, slot: u32, fed: Result<(), Broken>) {
+        match fed {
+            Ok(()) => self.send_frames(slot, Vec::new()),
+            Err(broken) => self.end_frames(slot, broken),
+        }
+    }
+
+    /// Send the frames that are queued, unless a send is in progress; `spare` has been sent.
+    fn send_frames(&mut self, slot: u32, mut spare: Vec<u8>) {
+        let connection = &mut self.connections[slot as usize];
+        let Some(http2) = connection.http2.as_mut().filter(|_| !connection.is_sending) else {
+            return;
+        };
+        let queued = http2.queued();
+        if queued.is_empty() {
+            return;
+        }
+        spare.clear();
+        let out = std::mem::replace(queued, spare);
+        connection.is_sending = true;
+        self.ring.send_bytes(slot, connection.generation, out);
+    }
+
+    /// The client broke HTTP/2: it is sent away with the reason, unless it reads nothing.
+    fn end_frames(&mut self, slot: u32, broken: Broken) {
+        let connection = &mut self.connections[slot as usize];
+        let generation = connection.generation;
+        let goodbye = connection.http2.as_ref().map(|http2| http2.goodbye(broken));
+        let Some(goodbye) = goodbye.filter(|_| !connection.is_sending) else {
+            return self.end(slot);
+        };
+        self.ring.send_bytes(slot, generation, goodbye);
+        self.forget(slot);
+        self.ring.cancel(slot, generation, Operation::Receive);
+        self.ring.close(slot, generation);
+    }
+
     fn end(&mut self, slot: u32) {
         let generation = self.connections[slot as usize].generation;
         self.forget(slot);
         self.ring.cancel(slot, generation, Operation::Receive);
         self.ring.cancel(slot, generation, Operation::Send);
+        self.ring.cancel(slot, generation, Operation::SendNotify);
         self.ring.close(slot, generation);
     }
 
@@ -283,6 +349,8 @@ impl Server {
         connection.carry.clear();
         connection.body_left = 0;
         connection.owed = None;
+        connection.http2 = None;
+        connection.is_sending = false;
     }
 }
 

@@ -11,6 +11,7 @@ use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 use uringbench_core::answer_code::AnswerCode;
 use uringbench_core::cause::Cause;
 use uringbench_core::http::deviation::Deviation;
+use uringbench_core::http2::settings::Http2Settings;
 use uringbench_core::outcome::{Counts, Outcome};
 use uringbench_core::plan::{
     Arrivals, Closing, ConnectionOrder, Load, Plan, ProxyVersion, StreamKind, TlsPlan, TlsVersions,
@@ -112,7 +113,7 @@ impl Document {
             stream: (parts.plan.workload.stream().is_some() || summary.times.first_event.count > 0)
                 .then(|| stream(record, summary)),
             idle: (parts.plan.transport.connections.idle > 0).then(|| idle(parts.plan, record)),
-            client: client(record, summary),
+            client: client(parts.plan, record, summary),
             steps,
             flows: flows(summary),
             intervals: record.intervals.iter().map(IntervalFigures::from).collect(),
@@ -235,6 +236,7 @@ fn plan(parts: &DocumentParts<'_>) -> PlanFigures {
         }
         Load::Replay => ("open", None, Some("replay")),
     };
+    let (http2, usual) = (plan.transport.connections.http2, Http2Settings::default());
     let wait = match plan.transport.wait {
         WaitMode::Block => "block",
         WaitMode::Hybrid => "hybrid",
@@ -247,6 +249,8 @@ fn plan(parts: &DocumentParts<'_>) -> PlanFigures {
         connections: plan.connections(),
         pipeline: plan.workload.pipeline(),
         protocol: plan.workload.is_http2().then(|| "HTTP/2".to_owned()),
+        h2_table: Some(http2.table).filter(|table| *table != usual.table),
+        h2_window: Some(http2.window).filter(|window| *window != usual.window),
         load: load.to_owned(),
         rate: rate.map(|rate| rate.as_f64()),
         arrivals: arrivals.map(str::to_owned),
@@ -409,8 +413,9 @@ fn time(time: &TimeSummary) -> TimeFigures {
     }
 }
 
-fn client(record: &RunRecord, summary: &Summary) -> ClientFigures {
+fn client(plan: &Plan, record: &RunRecord, summary: &Summary) -> ClientFigures {
     let client = &summary.client;
+    let time = plan.limits.warmup + summary.measured;
     ClientFigures {
         cpu_ns_per_request: client.cpu_ns_per_request,
         user_s: client.user.as_secs_f64(),
@@ -420,6 +425,7 @@ fn client(record: &RunRecord, summary: &Summary) -> ClientFigures {
         connections_used: Some(record.workers.iter().map(|w| u64::from(w.connections_used)).sum()),
         streams_max: record.streams_limited(),
         streams_vary: record.do_streams_vary(),
+        window_wait_share: record.window_wait_share(plan.connections(), time),
         connection_endings: endings(record),
         tcp: summary.tcp.map(tcp),
         workers: record.workers.iter().zip(&summary.workers).map(worker).collect(),

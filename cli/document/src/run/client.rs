@@ -28,6 +28,10 @@ pub struct ClientFigures {
     /// fewest then. Left out if not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub streams_vary: bool,
+    /// The share of the connections' time, 0 to 1, in which they had bodies to send and no window
+    /// of an HTTP/2 target to send them into. Left out if they never waited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_wait_share: Option<f64>,
     /// Why connections that stood have ended, where neither the plan nor the run's end wanted it,
     /// by kind, whole run. By the target: `announced`, `goodbye` (a WebSocket's Close frame),
     /// `going_away` (an HTTP/2 GOAWAY), `expelled` (a GOAWAY that names an error),

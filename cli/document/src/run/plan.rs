@@ -18,6 +18,12 @@ pub struct PlanFigures {
     /// `HTTP/2`; left out for the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
+    /// Bytes of the table in which an HTTP/2 target may keep header fields; left out if 4,096.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub h2_table: Option<u32>,
+    /// Bytes that an HTTP/2 target may send ahead on each stream; left out if 1 GiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub h2_window: Option<u32>,
     /// `closed` or `open`.
     pub load: String,
     /// Requests per second; `null` in a closed loop, as are the next and `wait`.

@@ -138,6 +138,11 @@ impl ResponseBuffer {
         Answer { status: response.status, head, body, body_bytes: response.body_bytes }
     }
 
+    /// Header and body, to be exchanged for those of an answer that another protocol has read.
+    pub const fn buffers(&mut self) -> (&mut Vec<u8>, &mut Vec<u8>) {
+        (&mut self.head, &mut self.body)
+    }
+
     /// Remove the answer; its capacity stays, up to a limit.
     pub fn clear(&mut self) {
         self.head.clear();

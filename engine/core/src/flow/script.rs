@@ -75,6 +75,7 @@ pub struct Script {
     captures: usize,
     users: Option<u32>,
     has_own_connections: bool,
+    streams: Option<u16>,
     authority: String,
     replay: Option<FlowReplay>,
     constants: Arc<Vec<u8>>,
@@ -131,6 +132,7 @@ impl Script {
             captures,
             users,
             has_own_connections: false,
+            streams: None,
             authority: String::new(),
             replay: None,
             constants: Arc::new(constants),
@@ -157,6 +159,17 @@ impl Script {
     /// Whether each user has its own connection: the one with the user's place number.
     pub const fn has_own_connections(&self) -> bool {
         self.has_own_connections
+    }
+
+    /// The same over HTTP/2, with at most so many requests in flight on a connection: users share
+    /// connections, and their requests are streams.
+    pub fn over_http2(self, streams: u16) -> Self {
+        Self { streams: Some(streams), ..self }
+    }
+
+    /// Streams on a connection of HTTP/2; `None` over HTTP/1.1.
+    pub const fn streams(&self) -> Option<u16> {
+        self.streams
     }
 
     /// The host that requests go to.

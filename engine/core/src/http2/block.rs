@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::error::Violation;
 use super::head::AnswerFields;
 use super::hpack::decode::{Decoder, Effects};
-use super::hpack::table::DynamicTable;
+use super::hpack::table::{DynamicTable, HpackField};
 
 /// Longer blocks are always decoded.
 const KNOWN_BYTES_MAX: usize = 256;
@@ -160,6 +160,26 @@ impl BlockReader {
             return Ok(head);
         }
         self.read_other(block, blocks)
+    }
+
+    /// The same, and `field` gets each of its fields.
+    ///
+    /// # Errors
+    /// If it cannot be decoded.
+    pub fn read_fields(
+        &mut self,
+        block: &[u8],
+        blocks: &mut Blocks,
+        mut field: impl FnMut(HpackField<'_>),
+    ) -> Result<AnswerFields, Violation> {
+        self.pay()?;
+        blocks.misses += 1;
+        let mut head = AnswerFields::default();
+        self.decoder.decode(block, |its| {
+            head.add(its);
+            field(its);
+        })?;
+        Ok(head)
     }
 
     #[inline(never)]

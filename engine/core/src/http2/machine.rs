@@ -5,15 +5,16 @@
 //! caller.
 
 mod frames;
+mod kept;
 mod reading;
 mod sending;
 
+use self::kept::Kept;
 use super::block::BlockReader;
 use super::error::{ErrorCode, Violation};
 use super::frame::{self, FrameHeader, HEADER_BYTES};
-use super::hpack::table::SIZE_DEFAULT;
 use super::request::Encoding;
-use super::settings::{self, PeerSettings};
+use super::settings::{self, Http2Settings, PeerSettings};
 use super::streams::Streams;
 use super::window::{ReceiveDebt, SendWindow};
 
@@ -118,12 +119,15 @@ pub struct Http2Machine {
     depth: u16,
     is_open: bool,
     is_head: bool,
+    settings: Http2Settings,
     encoding: Encoding,
     reading: Reading,
     frame: FrameHeader,
     /// The header of a frame that arrived in pieces.
     header: [u8; HEADER_BYTES],
     have: usize,
+    /// Bytes of padding at the end of the current DATA.
+    padding: u32,
     /// The payload of one.
     payload: Vec<u8>,
     /// The beginning of a header block.
@@ -142,12 +146,19 @@ pub struct Http2Machine {
     unsent: u16,
     /// The place of the stream that sends the next part of its body.
     next_place: u32,
+    /// Requests and answers that are kept, if each is its own.
+    kept: Option<Box<Kept>>,
 }
 
 impl Http2Machine {
     /// A connection on which at most `depth` requests are in flight. `is_head`: they are HEADs,
     /// whose answers have no bodies.
     pub fn new(depth: u16, is_head: bool) -> Self {
+        Self::with(depth, is_head, Http2Settings::default())
+    }
+
+    /// The same with these settings, which [`Self::preface`] has announced.
+    pub fn with(depth: u16, is_head: bool, settings: Http2Settings) -> Self {
         Self {
             streams: Streams::new(depth),
             next_id: 1,
@@ -155,15 +166,17 @@ impl Http2Machine {
             depth,
             is_open: false,
             is_head,
+            settings,
             encoding: Encoding::Priming,
             reading: Reading::Header,
             frame: FrameHeader::default(),
             header: [0; HEADER_BYTES],
             have: 0,
+            padding: 0,
             payload: Vec::new(),
             fragment: Vec::new(),
             open_block: None,
-            blocks: BlockReader::new(SIZE_DEFAULT),
+            blocks: BlockReader::new(settings.table as usize),
             peer: PeerSettings::default(),
             window: SendWindow::new(settings::WINDOW_DEFAULT),
             debt: ReceiveDebt::NONE,
@@ -172,12 +185,13 @@ impl Http2Machine {
             quiet: 0,
             unsent: 0,
             next_place: 0,
+            kept: None,
         }
     }
 
     /// The first bytes to send.
-    pub fn preface() -> Vec<u8> {
-        settings::preface()
+    pub fn preface(settings: Http2Settings) -> Vec<u8> {
+        settings::preface(settings)
     }
 
     /// Whether the target's SETTINGS have arrived.

@@ -124,7 +124,7 @@ impl RequestFrames {
 }
 
 /// The fields of a header in their order, names in lower case.
-fn fields(head: &str, scheme: &str) -> Result<Vec<(String, String)>, NotHttp2> {
+pub(super) fn fields(head: &str, scheme: &str) -> Result<Vec<(String, String)>, NotHttp2> {
     let mut lines = head.split("\r\n");
     let mut first = lines.next().unwrap_or_default().split(' ');
     let (Some(method), Some(path), Some("HTTP/1.1")) = (first.next(), first.next(), first.next())

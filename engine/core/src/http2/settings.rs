@@ -1,5 +1,7 @@
 //! SETTINGS: the target's, with what follows from a change, and this side's (RFC 9113 section 6.5).
 
+use serde::{Deserialize, Serialize};
+
 use super::error::Violation;
 use super::frame::{self, PAYLOAD_MAX, PREFACE, kind};
 use super::hpack::table::SIZE_DEFAULT;
@@ -14,8 +16,30 @@ mod id {
     pub(super) const MAX_FRAME_SIZE: u16 = 5;
 }
 
-/// The window of each stream and of the connection, as h2load has them: they never bind.
-pub(super) const RECEIVE_WINDOW: u32 = (1 << 30) - 1;
+/// What this side allows the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Http2Settings {
+    /// Bytes of the table in which the target may keep header fields; 0 for none.
+    pub table: u32,
+    /// Bytes that the target may send ahead on each stream, and on the connection, whose window is
+    /// at least 65,535 bytes (RFC 9113 section 6.9.2). 1 to 2^31 - 1.
+    pub window: u32,
+}
+
+impl Default for Http2Settings {
+    /// Windows as h2load has them: they never bind.
+    fn default() -> Self {
+        Self { table: SIZE_DEFAULT as u32, window: (1 << 30) - 1 }
+    }
+}
+
+impl Http2Settings {
+    /// The window of the connection.
+    pub(super) const fn connection_window(self) -> u32 {
+        if self.window > WINDOW_DEFAULT { self.window } else { WINDOW_DEFAULT }
+    }
+}
+
 /// Every window before anybody changes it.
 pub(super) const WINDOW_DEFAULT: u32 = 65_535;
 
@@ -65,15 +89,21 @@ impl PeerSettings {
 }
 
 /// The first bytes on a connection: the preface, SETTINGS, and the connection's window.
-pub(super) fn preface() -> Vec<u8> {
+pub(super) fn preface(settings: Http2Settings) -> Vec<u8> {
     let mut out = PREFACE.to_vec();
     let mut payload = Vec::new();
-    for (id, value) in [(id::ENABLE_PUSH, 0), (id::INITIAL_WINDOW_SIZE, RECEIVE_WINDOW)] {
+    let table = (id::HEADER_TABLE_SIZE, settings.table);
+    let others = [(id::ENABLE_PUSH, 0), (id::INITIAL_WINDOW_SIZE, settings.window)];
+    let table = Some(table).filter(|(_, size)| *size as usize != SIZE_DEFAULT);
+    for (id, value) in table.into_iter().chain(others) {
         payload.extend_from_slice(&id.to_be_bytes());
         payload.extend_from_slice(&u32::to_be_bytes(value));
     }
     frame::write(&mut out, (kind::SETTINGS, 0, 0), &payload);
-    frame::window_update(&mut out, 0, RECEIVE_WINDOW - WINDOW_DEFAULT);
+    let more = settings.connection_window() - WINDOW_DEFAULT;
+    if more > 0 {
+        frame::window_update(&mut out, 0, more);
+    }
     out
 }
 
@@ -117,7 +147,18 @@ mod tests {
             b"\0\0\x0c\x04\0\0\0\0\0\0\x02\0\0\0\0\0\x04\x3f\xff\xff\xff",
             b"\0\0\x04\x08\0\0\0\0\0\x3f\xff\0\0",
         ];
-        assert_eq!(preface(), expected.concat());
-        assert_eq!(preface().len(), 58);
+        let opening = preface(Http2Settings::default());
+        assert_eq!(opening, expected.concat());
+        assert_eq!(opening.len(), 58);
+    }
+
+    #[test]
+    fn a_table_and_a_window_of_other_sizes_are_announced() {
+        let expected: [&[u8]; 2] = [
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            b"\0\0\x12\x04\0\0\0\0\0\0\x01\0\0\0\0\0\x02\0\0\0\0\0\x04\0\0\x03\xe8",
+        ];
+        let settings = Http2Settings { table: 0, window: 1_000 };
+        assert_eq!(preface(settings), expected.concat(), "the connection has the least window");
     }
 }

@@ -18,6 +18,20 @@ pub(super) const UNKNOWN: u64 = u64::MAX;
 // A connection has two for each stream that may be open.
 const _: () = assert!(size_of::<Stream>() == 48);
 
+/// How the answer to a request is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnswerForm {
+    /// The request is a HEAD, so that the answer has no body (RFC 9110 section 9.3.2).
+    pub is_head: bool,
+    /// Its header and its body are kept, not only counted.
+    pub is_kept: bool,
+}
+
+impl AnswerForm {
+    /// It may have a body, of which only the length matters.
+    pub const COUNTED: Self = Self { is_head: false, is_kept: false };
+}
+
 /// One exchange.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stream {
@@ -36,13 +50,23 @@ pub(super) struct Stream {
     pub(super) debt: ReceiveDebt,
     pub(super) window: SendWindow,
     /// Bytes of the request's body that have not been sent.
-    pub(super) unsent: usize,
+    pub(super) unsent: u32,
+    /// Whether it answers a HEAD, so that it has no body.
+    pub(super) is_head: bool,
+    /// Whether its bytes are kept.
+    pub(super) is_kept: bool,
 }
 
 impl Stream {
-    const FREE: Self = Self::new(0, 0, 0, 0);
+    const FREE: Self = Self::new(0, 0, 0, 0, AnswerForm::COUNTED);
 
-    pub(super) const fn new(id: u32, exchange: u32, window: u32, unsent: usize) -> Self {
+    pub(super) const fn new(
+        id: u32,
+        exchange: u32,
+        window: u32,
+        unsent: u32,
+        form: AnswerForm,
+    ) -> Self {
         Self {
             id,
             exchange,
@@ -54,6 +78,8 @@ impl Stream {
             debt: ReceiveDebt::NONE,
             window: SendWindow::new(window),
             unsent,
+            is_head: form.is_head,
+            is_kept: form.is_kept,
         }
     }
 }
@@ -76,8 +102,9 @@ impl Streams {
         self.all.len() as u32
     }
 
+    /// The place of a stream, below [`Self::places`].
     #[inline]
-    fn place(&self, id: u32) -> usize {
+    pub(super) fn place(&self, id: u32) -> usize {
         (id >> 1) as usize & (self.all.len() - 1)
     }
 
@@ -131,12 +158,12 @@ mod tests {
     fn a_slow_stream_keeps_its_place_and_others_go_around_it() {
         let mut streams = Streams::new(3);
         assert_eq!(streams.places(), 8);
-        streams.open(Stream::new(1, 77, 0, 0));
+        streams.open(Stream::new(1, 77, 0, 0, AnswerForm::COUNTED));
         let mut id = 3;
         for round in 0..1_000 {
             id = streams.free_from(id);
             assert_ne!(id % 16, 1, "the place of stream 1");
-            streams.open(Stream::new(id, round, 0, 0));
+            streams.open(Stream::new(id, round, 0, 0, AnswerForm::COUNTED));
             assert_eq!(streams.get(id).map(|stream| stream.exchange), Some(round));
             streams.close(id);
             assert!(streams.get(id).is_none());

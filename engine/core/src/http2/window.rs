@@ -1,8 +1,6 @@
 //! Windows of flow control (RFC 9113 sections 5.2 and 6.9): what may be sent, and when received
 //! bytes are given back.
 
-use super::settings::RECEIVE_WINDOW;
-
 /// No window is larger.
 pub(super) const WINDOW_MAX: i64 = (1 << 31) - 1;
 
@@ -44,11 +42,12 @@ pub(super) struct ReceiveDebt(u32);
 impl ReceiveDebt {
     pub(super) const NONE: Self = Self(0);
 
-    /// So many were received. From half of the window on returns how many to give back.
+    /// So many were received, of a window of `window` bytes. From half of it on returns how many to
+    /// give back.
     #[inline]
-    pub(super) const fn add(&mut self, bytes: u32) -> Option<u32> {
-        self.0 += bytes;
-        if self.0 < RECEIVE_WINDOW / 2 {
+    pub(super) const fn add(&mut self, bytes: u32, window: u32) -> Option<u32> {
+        self.0 = self.0.saturating_add(bytes);
+        if self.0 < window.div_ceil(2) || self.0 == 0 {
             return None;
         }
         Some(std::mem::replace(&mut self.0, 0))
@@ -71,15 +70,19 @@ mod tests {
 
     #[test]
     fn debts_are_given_back_at_half() {
-        let mut debt = ReceiveDebt::NONE;
-        let mut sum = 0;
-        for _ in 0..40_000 {
-            if let Some(bytes) = debt.add(16_384) {
-                assert!((RECEIVE_WINDOW / 2..RECEIVE_WINDOW).contains(&bytes));
-                sum += bytes;
+        for window in [1, 2, 1_000, 65_535, (1 << 30) - 1] {
+            let mut debt = ReceiveDebt::NONE;
+            let mut sum = 0;
+            let each = window.min(16_384);
+            for _ in 0..70_000 {
+                assert_eq!(debt.add(0, window), None);
+                if let Some(bytes) = debt.add(each, window) {
+                    assert!((window / 2..=window).contains(&bytes) && bytes > 0);
+                    sum += bytes;
+                }
             }
+            assert_eq!(sum + debt.0, 70_000 * each);
+            assert!(sum > 0);
         }
-        assert_eq!(sum + debt.0, 40_000 * 16_384);
-        assert!(sum > 0);
     }
 }

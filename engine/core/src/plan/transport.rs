@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::http2::settings::Http2Settings;
 use crate::rate::Rate;
 
 /// The engine, its CPUs, and its connections.
@@ -38,11 +39,19 @@ pub struct Connections {
     pub rate: Option<Rate>,
     /// Bytes per second that each connection sends, at least 1; `None` for no limit.
     pub write_rate: Option<u32>,
+    /// What this side allows a target of HTTP/2.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub http2: Http2Settings,
+}
+
+/// Whether a target of HTTP/2 is allowed what it is by default, which is not stored.
+fn is_default(settings: &Http2Settings) -> bool {
+    *settings == Http2Settings::default()
 }
 
 impl Connections {
     /// This many, kept open, without a limit of speed.
-    pub const fn of(count: u32) -> Self {
+    pub fn of(count: u32) -> Self {
         Self {
             count,
             idle: 0,
@@ -50,6 +59,7 @@ impl Connections {
             order: ConnectionOrder::RoundRobin,
             rate: None,
             write_rate: None,
+            http2: Http2Settings::default(),
         }
     }
 }

@@ -149,12 +149,13 @@ impl Workload {
         }
     }
 
-    /// Requests in flight per connection. A user waits for each of its answers.
-    pub const fn pipeline(&self) -> u16 {
+    /// Requests in flight per connection. A user waits for each of its answers, so it is 1 for a
+    /// script over HTTP/1.1.
+    pub fn pipeline(&self) -> u16 {
         match self {
             Self::Requests(requests) => requests.pipeline,
             Self::Messages(messages) => messages.pipeline,
-            Self::Script(_) => 1,
+            Self::Script(script) => script.streams().unwrap_or(1),
         }
     }
 
@@ -195,8 +196,12 @@ impl Workload {
     }
 
     /// Whether requests are sent over HTTP/2.
-    pub const fn is_http2(&self) -> bool {
-        matches!(self, Self::Requests(Requests { version: HttpVersion::Http2, .. }))
+    pub fn is_http2(&self) -> bool {
+        match self {
+            Self::Requests(requests) => requests.version == HttpVersion::Http2,
+            Self::Messages(_) => false,
+            Self::Script(script) => script.streams().is_some(),
+        }
     }
 
     /// The script of users, if there is one.

@@ -74,6 +74,7 @@ impl Run<'_> {
             self.errors().filter(|_| !has_faults),
             (!has_faults && self.target_gone().is_none()).then(|| self.connections()).flatten(),
             self.streams_limited(),
+            self.flow_controlled(),
             self.unsolicited(),
             self.unsolicited_messages(),
             self.retransmits(),

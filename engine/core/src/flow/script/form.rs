@@ -15,6 +15,8 @@ pub(super) struct Form {
     captures: usize,
     users: Option<u32>,
     has_own_connections: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    streams: Option<u16>,
     authority: String,
     replay: Option<FlowReplay>,
 }
@@ -33,6 +35,7 @@ impl From<Script> for Form {
             captures: script.captures,
             users: script.users,
             has_own_connections: script.has_own_connections,
+            streams: script.streams,
             authority: script.authority,
             replay: script.replay,
         }
@@ -48,6 +51,10 @@ impl TryFrom<Form> for Script {
         let script = Self::new((on_start, flows, on_end), data, captures, users);
         let script = script.to(&form.authority);
         let script = if form.has_own_connections { script.with_own_connections() } else { script };
+        let script = match form.streams {
+            Some(streams) => script.over_http2(streams),
+            None => script,
+        };
         Ok(match form.replay {
             Some(replay) => script.replaying(replay),
             None => script,

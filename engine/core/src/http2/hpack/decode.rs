@@ -4,7 +4,7 @@
 
 use super::super::error::Violation;
 use super::super::huffman;
-use super::table::{DynamicTable, Field, SIZE_DEFAULT};
+use super::table::{DynamicTable, HpackField, SIZE_DEFAULT};
 
 /// The most bytes of fields in one block, counted as in a table (RFC 9113 section 10.5.1).
 const FIELDS_MAX: usize = 256 << 10;
@@ -15,15 +15,15 @@ const DANGLING: Violation =
 
 /// What decoding a block did beside its fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::http2) struct Effects {
+pub struct Effects {
     /// It changed the size of the table.
-    pub(in crate::http2) resizes: bool,
+    pub resizes: bool,
     /// It inserted entries.
-    pub(in crate::http2) inserts: bool,
+    pub inserts: bool,
     /// Their sizes, summed.
-    pub(in crate::http2) inserted: usize,
+    pub inserted: usize,
     /// It used entries of the dynamic table.
-    pub(in crate::http2) refers: bool,
+    pub refers: bool,
 }
 
 /// A decoder of one connection.
@@ -53,10 +53,10 @@ impl Decoder {
     ///
     /// # Errors
     /// If it cannot be decoded: the table is then unknown, and the connection is of no use.
-    pub(in crate::http2) fn decode(
+    pub fn decode(
         &mut self,
         block: &[u8],
-        mut field: impl FnMut(Field<'_>),
+        mut field: impl FnMut(HpackField<'_>),
     ) -> Result<Effects, Violation> {
         let mut effects = Effects::default();
         let (mut rest, mut fields, mut is_begun) = (block, 0, false);

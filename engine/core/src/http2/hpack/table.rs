@@ -72,13 +72,13 @@ pub(in crate::http2) const ENTRY_ADDS: usize = 32;
 pub const SIZE_DEFAULT: usize = 4_096;
 
 /// An entry: its name and its value.
-pub(super) type Field<'a> = (&'a [u8], &'a [u8]);
+pub type HpackField<'a> = (&'a [u8], &'a [u8]);
 
 /// Number of static entries.
 pub(super) const STATIC_LEN: usize = STATIC.len();
 
 /// The static entry with this index, which is 1 to 61.
-fn static_entry(index: usize) -> Option<Field<'static>> {
+fn static_entry(index: usize) -> Option<HpackField<'static>> {
     let (name, value) = STATIC.get(index.checked_sub(1)?)?;
     Some((name.as_bytes(), value.as_bytes()))
 }
@@ -146,7 +146,7 @@ impl DynamicTable {
     }
 
     /// The entry with this index, static ones included.
-    pub(super) fn get(&self, index: usize) -> Option<Field<'_>> {
+    pub(super) fn get(&self, index: usize) -> Option<HpackField<'_>> {
         if index <= STATIC_LEN {
             return static_entry(index);
         }

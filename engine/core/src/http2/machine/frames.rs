@@ -102,7 +102,10 @@ impl Http2Machine {
         blocks: &mut Blocks,
         out: &mut Vec<u8>,
     ) -> Result<Option<StreamEvent>, Violation> {
-        let head = self.blocks.read(block, blocks)?;
+        let head = match &mut self.kept {
+            None => self.blocks.read(block, blocks)?,
+            Some(_) => self.read_kept(id, block, blocks)?,
+        };
         let Some(stream) = self.streams.get(id) else {
             self.check_closed(id)?;
             self.note_quiet(1)?;
@@ -149,8 +152,9 @@ impl Http2Machine {
     pub(super) fn finish(&mut self, id: u32, out: &mut Vec<u8>) -> StreamEvent {
         let Some(stream) = self.streams.get(id) else { return StreamEvent::Room };
         let (exchange, status, received) = (stream.exchange, stream.status, stream.received);
+        let (is_kept, unsent) = (stream.is_kept, stream.unsent);
         // The answer to a HEAD, and a 304, give the length of what they do not send.
-        let is_without = self.is_head || matches!(status, 204 | 304);
+        let is_without = self.is_head || stream.is_head || matches!(status, 204 | 304);
         let is_whole = match stream.expected {
             _ if is_without => received == 0,
             UNKNOWN => true,
@@ -159,10 +163,11 @@ impl Http2Machine {
         if !is_whole {
             return self.spoil(id, "the body does not have its content-length", out);
         }
-        if stream.unsent > 0 {
+        if unsent > 0 {
             // The rest of the request is not needed (RFC 9113 section 8.1).
             frame::rst_stream(out, id, ErrorCode::CANCEL);
         }
+        self.keep_answer(id, is_kept);
         self.close(id);
         StreamEvent::Answered { exchange, answer: StreamAnswer { status, body_bytes: received } }
     }

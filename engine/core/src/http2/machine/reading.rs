@@ -36,6 +36,9 @@ impl Http2Machine {
                 },
                 Reading::Skipped(left) => {
                     let taken = rest.len().min(left as usize);
+                    if self.kept.is_some() {
+                        self.keep_data(&rest[..taken], left);
+                    }
                     rest = &rest[taken..];
                     self.reading = Reading::Skipped(left - taken as u32);
                     if taken < left as usize {
@@ -139,10 +142,11 @@ impl Http2Machine {
         }
         self.reading = Reading::Skipped(left);
         // Padding counts to the windows too (RFC 9113 section 6.1).
-        if let Some(bytes) = self.debt.add(length) {
+        if let Some(bytes) = self.debt.add(length, self.settings.connection_window()) {
             frame::window_update(out, 0, bytes);
         }
         let bytes = left - padding;
+        self.padding = padding;
         let Some(stream) = self.streams.get(id) else {
             self.check_closed(id)?;
             self.note_quiet(1)?;
@@ -152,7 +156,7 @@ impl Http2Machine {
             return Ok(Some(self.spoil(id, "DATA come before the answer's header", out)));
         }
         stream.received += u64::from(bytes);
-        if let Some(bytes) = stream.debt.add(length) {
+        if let Some(bytes) = stream.debt.add(length, self.settings.window) {
             frame::window_update(out, id, bytes);
         }
         if bytes > 0 {

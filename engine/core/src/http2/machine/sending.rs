@@ -1,9 +1,11 @@
 //! Requests: their headers at once, their bodies as far as the target's windows allow.
 
+use super::super::encoder::RequestEncoder;
 use super::super::frame::{FrameHeader, PAYLOAD_MAX, flag, kind};
 use super::super::request::{Encoding, RequestFrames};
-use super::super::streams::Stream;
+use super::super::streams::{AnswerForm, Stream};
 use super::Http2Machine;
+use super::kept::Kept;
 
 impl Http2Machine {
     /// Begin a request, of which there are fewer in flight than [`Self::allowed`]: its header is
@@ -11,19 +13,50 @@ impl Http2Machine {
     /// no other one in flight has the same name.
     #[inline]
     pub fn begin(&mut self, exchange: u32, request: &RequestFrames, out: &mut Vec<u8>) {
-        debug_assert!(self.live < self.depth, "there is a free place");
-        let id = self.streams.free_from(self.next_id);
-        self.next_id = id + 2;
-        let unsent = request.body().len();
-        self.streams.open(Stream::new(id, exchange, self.peer.window, unsent));
-        self.live += 1;
-        self.unsent += u16::from(unsent > 0);
-        self.quiet = 0;
+        let id = self.open(exchange, request.body().len(), AnswerForm::COUNTED);
         request.write(self.encoding, id, out);
         self.encoding = match self.encoding {
             Encoding::Priming | Encoding::Steady => Encoding::Steady,
             Encoding::Emptying | Encoding::Literal => Encoding::Literal,
         };
+    }
+
+    /// The same for a request of its own, as built for HTTP/1.1. The bytes of its answer are kept
+    /// if `form` says so, and taken with [`Self::take_answer`].
+    pub fn begin_own(
+        &mut self,
+        exchange: u32,
+        request: &[u8],
+        form: AnswerForm,
+        encoder: &RequestEncoder,
+        out: &mut Vec<u8>,
+    ) {
+        let (head, body) = RequestEncoder::split(request);
+        let id = self.open(exchange, body.len(), form);
+        let place = self.streams.place(id);
+        let places = self.streams.places() as usize;
+        let kept = self.kept.get_or_insert_with(|| Box::new(Kept::new(places)));
+        kept.begin(place, body);
+        self.encoding = encoder.write(self.encoding, id, head, !body.is_empty(), out);
+    }
+
+    /// The length of a request's body, which is queued later.
+    pub fn body_len(&self, request: &[u8]) -> usize {
+        RequestEncoder::split(request).1.len()
+    }
+
+    #[inline]
+    fn open(&mut self, exchange: u32, unsent: usize, form: AnswerForm) -> u32 {
+        debug_assert!(self.live < self.depth, "there is a free place");
+        let id = self.streams.free_from(self.next_id);
+        self.next_id = id + 2;
+        // A body has at most 1 GiB.
+        let unsent = unsent as u32;
+        self.streams.open(Stream::new(id, exchange, self.peer.window, unsent, form));
+        self.live += 1;
+        self.unsent += u16::from(unsent > 0);
+        self.quiet = 0;
+        id
     }
 
     /// Whether part of a request has not been sent.
@@ -33,8 +66,8 @@ impl Http2Machine {
     }
 
     /// Add parts of bodies to `out`, as far as the windows allow, and until it has about `most`
-    /// bytes. Streams take turns.
-    pub fn send_bodies(&mut self, request: &RequestFrames, most: usize, out: &mut Vec<u8>) {
+    /// bytes. Streams take turns. `shared` is the body of the requests that do not have their own.
+    pub fn send_bodies(&mut self, shared: &[u8], most: usize, out: &mut Vec<u8>) {
         let mut passed = 0;
         let places = self.streams.places();
         while self.unsent > 0 && self.window.left() > 0 && passed < places && out.len() < most {
@@ -45,13 +78,16 @@ impl Http2Machine {
                 continue;
             };
             let room = self.window.left().min(stream.window.left());
-            let length = stream.unsent.min(room).min(PAYLOAD_MAX);
+            let length = (stream.unsent as usize).min(room).min(PAYLOAD_MAX);
             if length == 0 {
                 continue;
             }
-            let body = request.body();
-            let start = body.len() - stream.unsent;
-            stream.unsent -= length;
+            let body = match &self.kept {
+                None => shared,
+                Some(kept) => kept.body(place as usize & (places as usize - 1)),
+            };
+            let start = body.len() - stream.unsent as usize;
+            stream.unsent -= length as u32;
             stream.window.take(length);
             self.window.take(length);
             let is_last = stream.unsent == 0;

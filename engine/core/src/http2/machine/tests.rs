@@ -2,6 +2,7 @@
 
 mod conformance;
 mod flow;
+mod own;
 
 use std::num::NonZeroUsize;
 

@@ -3,13 +3,16 @@
 use super::{Reason, Run, suspect};
 use crate::outcome::Outcome;
 use crate::plan::{ConnectionOrder, Load};
-use crate::summary::{Grouped, plural, plural_were};
+use crate::summary::{Grouped, Percent, plural, plural_were};
 
 /// Retransmits per answer: one costs at least the 200 ms of Linux' `TCP_RTO_MIN`, so from one
 /// in a thousand on they are the p99.9.
 const RETRANSMITS_MAX: f64 = 0.001;
 /// With this many retransmits on some of the connections, those of the others are estimated.
 const RETRANSMITS_SEEN_MIN: u64 = 3;
+
+/// The share of the connections' time spent in waiting for windows that is no reason yet.
+const WINDOW_WAITS_MAX: f64 = 0.01;
 
 /// Connections that end, per answer: from there on the times are also those of reopening them.
 const OFTEN: f64 = 0.01;
@@ -51,6 +54,22 @@ impl Run<'_> {
                 Grouped(self.total(|w| w.connects_failed)),
             );
             suspect("connections", message)
+        })
+    }
+
+    /// Bodies waited for windows of an HTTP/2 target.
+    pub(super) fn flow_controlled(&self) -> Option<Reason> {
+        let share = self.record.window_wait_share(
+            self.plan.connections(),
+            self.plan.limits.warmup + self.summary.measured,
+        )?;
+        (share > WINDOW_WAITS_MAX).then(|| {
+            let message = format!(
+                "for {} of their time connections had bodies to send, and the target's windows \
+                 were used up (HTTP/2 flow control); raise them there, or use more connections",
+                Percent(share),
+            );
+            suspect("flow_controlled", message)
         })
     }
 

@@ -1,4 +1,4 @@
-//! HTTP/2: fewer streams than planned.
+//! HTTP/2: fewer streams than planned, and bodies that wait for windows.
 
 use super::*;
 
@@ -47,4 +47,23 @@ fn limits_that_differ_between_workers_vary() {
     let verdict = limited_to(Some(1)).with(differ).verdict();
     assert_eq!(verdict.reasons.len(), 1, "{verdict:?}");
     assert!(verdict.reasons[0].message.contains("at times allows only 1"), "{verdict:?}");
+}
+
+#[test]
+fn bodies_that_wait_for_windows_are_a_reason() {
+    let waits = |share: f64| {
+        let wait = move |case: &mut Case| {
+            let time = case.plan.limits.warmup + Summary::of(&case.plan, &case.record).measured;
+            let all = time.0 as f64 * f64::from(case.plan.connections());
+            case.worker().window_waits = Nanos((share * all) as u64);
+        };
+        Case::closed().with(wait).verdict()
+    };
+    assert!(waits(0.009).reasons.is_empty());
+    let verdict = waits(0.25);
+    assert_eq!(verdict.reasons.len(), 1, "{verdict:?}");
+    assert_eq!(verdict.reasons[0].code, "flow_controlled");
+    let message = &verdict.reasons[0].message;
+    assert!(message.contains("for 25"), "{message}");
+    assert!(message.chars().count() <= LINES_MAX * COLUMNS, "{message}");
 }
