@@ -22,8 +22,8 @@ pub use transport::{
     RingCarrier, Route, Transport, WaitMode,
 };
 pub use workload::{
-    Answers, HttpVersion, Messages, PIPELINE_MAX, Requests, StreamKind, StreamPlan, WebSocketPlan,
-    Workload,
+    Answers, Commands, HttpVersion, Messages, PIPELINE_MAX, Requests, StreamKind, StreamPlan,
+    WebSocketPlan, Workload,
 };
 
 use crate::http::request::RequestTemplate;
@@ -159,6 +159,9 @@ pub enum PlanError {
     /// Not supported over HTTP/2 yet.
     #[error("--http2 does not support {0} yet: leave one of them out")]
     WithHttp2(&'static str),
+    /// Not supported with Redis yet.
+    #[error("{0} does not work with Redis: leave it out")]
+    WithRedis(&'static str),
     /// More users than connections of their own.
     #[error("{users} users cannot each have one of {connections} connections")]
     OwnConnections {
@@ -372,6 +375,9 @@ impl Parts {
         }
         if self.workload.is_http2() {
             self.check_http2()?;
+        }
+        if self.workload.commands().is_some() && self.transport.connections.write_rate.is_some() {
+            return Err(PlanError::WithRedis("--write-rate"));
         }
         let Some(script) = self.workload.script() else {
             return if self.load == Load::Replay { Err(PlanError::Replay) } else { Ok(()) };

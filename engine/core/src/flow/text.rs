@@ -9,10 +9,13 @@ use crate::statistics::random::Random;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Text(Vec<Piece>);
 
+/// A part of a text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Piece {
+pub enum Piece {
+    /// Always these bytes.
     Literal(#[serde(with = "crate::stored")] Vec<u8>),
+    /// A value.
     Slot(TemplateValue),
 }
 
@@ -44,6 +47,20 @@ impl Text {
             [Piece::Literal(bytes)] => Some(bytes),
             _ => None,
         }
+    }
+
+    /// Its parts, in order.
+    pub fn parts(&self) -> &[Piece] {
+        &self.0
+    }
+
+    /// Its constant length in bytes; `None` if it depends on its values.
+    pub fn width(&self) -> Option<usize> {
+        let width = |piece: &Piece| match piece {
+            Piece::Literal(bytes) => Some(bytes.len()),
+            Piece::Slot(slot) => slot.width(),
+        };
+        self.0.iter().map(width).sum()
     }
 
     /// Pass on the text piece by piece.
