@@ -4,6 +4,7 @@
 pub(crate) mod http2;
 pub(crate) mod messages;
 pub(crate) mod proxy;
+pub(crate) mod redis;
 pub(crate) mod stream;
 pub(crate) mod tls;
 pub(crate) mod websocket;
@@ -18,6 +19,7 @@ use uringbench_core::http2::request::RequestFrames;
 use uringbench_core::plan::{Plan, ProxyVersion, StreamPlan};
 
 use self::http2::Http2;
+use self::redis::{Redis, RedisConfig};
 use self::websocket::{WebSocket, WebSocketConfig};
 use crate::work::users::{self, FlowConfig};
 
@@ -29,6 +31,8 @@ pub(crate) enum Wire {
     WebSocket(Box<WebSocket>),
     /// HTTP/2, which answers requests in any order.
     Http2(Box<Http2>),
+    /// Redis, which answers commands in order.
+    Redis(Box<Redis>),
 }
 
 impl Wire {
@@ -47,7 +51,7 @@ impl Wire {
     pub(crate) const fn parser(&self) -> Option<&ResponseParser> {
         match self {
             Self::Http(parser) => Some(parser),
-            Self::WebSocket(_) | Self::Http2(_) => None,
+            Self::WebSocket(_) | Self::Http2(_) | Self::Redis(_) => None,
         }
     }
 
@@ -55,7 +59,7 @@ impl Wire {
     #[inline]
     pub(crate) const fn websocket(&self) -> Option<&WebSocket> {
         match self {
-            Self::Http(_) | Self::Http2(_) => None,
+            Self::Http(_) | Self::Http2(_) | Self::Redis(_) => None,
             Self::WebSocket(socket) => Some(socket),
         }
     }
@@ -64,7 +68,7 @@ impl Wire {
     #[inline]
     pub(crate) fn websocket_mut(&mut self) -> Option<&mut WebSocket> {
         match self {
-            Self::Http(_) | Self::Http2(_) => None,
+            Self::Http(_) | Self::Http2(_) | Self::Redis(_) => None,
             Self::WebSocket(socket) => Some(socket),
         }
     }
@@ -73,7 +77,7 @@ impl Wire {
     #[inline]
     pub(crate) const fn http2(&self) -> Option<&Http2> {
         match self {
-            Self::Http(_) | Self::WebSocket(_) => None,
+            Self::Http(_) | Self::WebSocket(_) | Self::Redis(_) => None,
             Self::Http2(http2) => Some(http2),
         }
     }
@@ -82,7 +86,7 @@ impl Wire {
     #[inline]
     pub(crate) fn http2_mut(&mut self) -> Option<&mut Http2> {
         match self {
-            Self::Http(_) | Self::WebSocket(_) => None,
+            Self::Http(_) | Self::WebSocket(_) | Self::Redis(_) => None,
             Self::Http2(http2) => Some(http2),
         }
     }
@@ -96,6 +100,7 @@ impl Wire {
             Self::WebSocket(socket) => socket.machine().opaque(),
             // Frames of other streams stand between the payload of one.
             Self::Http2(_) => 0,
+            Self::Redis(redis) => redis.reader.opaque(),
         }
     }
 
@@ -127,6 +132,8 @@ pub struct ConnectionConfig {
     pub stream: Option<StreamPlan>,
     /// HTTP/2: the request's frames.
     pub http2: Option<Arc<RequestFrames>>,
+    /// Redis: the commands.
+    pub redis: Option<RedisConfig>,
     /// The length of the request's header, if its body waits for `100 Continue`.
     pub held_at: Option<usize>,
     /// The flows of a scenario; the request then holds all of their constant requests.
@@ -148,7 +155,7 @@ impl ConnectionConfig {
             || self.flows.as_ref().is_some_and(|config| users::read_answers(&config.script))
     }
 
-    /// The configuration of a plan, without TLS, which is set up separately.
+    /// The configuration of a plan without its TLS, flows and commands, which are set up separately.
     pub fn of(plan: &Plan) -> Self {
         let websocket = plan.workload.websocket().cloned().map(Arc::new);
         Self {
@@ -160,6 +167,7 @@ impl ConnectionConfig {
             stream: plan.workload.stream(),
             // A plan is not made of a request that has none.
             http2: plan.http2_request().and_then(Result::ok).map(Arc::new),
+            redis: None,
             held_at: plan.workload.held_at(),
             flows: None,
         }
