@@ -15,6 +15,7 @@ mod output;
 #[cfg(test)]
 mod page;
 mod profiling;
+mod redis;
 mod report;
 mod request;
 mod scenario;
@@ -49,6 +50,7 @@ pub(crate) use history::{ExportForm, FilterArgs, HistoryArgs, HistoryCommand};
 pub(crate) use import::{ImportArgs, ImportSource};
 pub(crate) use output::{OutputArgs, RunHistoryArgs};
 pub(crate) use profiling::{ProfileArgs, ProfileCommandArgs, SoakArgs};
+pub(crate) use redis::{RedisArgs, RedisTest};
 pub(crate) use report::{PrometheusNames, ReportArgs, ReportFormat};
 pub(crate) use request::{FormField, FormValue, RequestArgs, StreamArgs};
 pub(crate) use scenario::{FileArgs, ScenarioArgs, ScenarioCommand};
@@ -315,6 +317,10 @@ pub(crate) struct RunArgs {
     #[arg(value_name = "URL|SCENARIO.toml")]
     pub(crate) url: Option<String>,
 
+    /// The command to send to a redis:// URL, such as 'GET key:{{int 0 999999 width=12}}'
+    #[arg(value_name = "COMMAND")]
+    pub(crate) command: Option<String>,
+
     /// Repeat a stored run exactly; RUN is its folder, its run.json, or what the history calls it
     ///
     /// Requests, load, seed and data are those of the stored run. Secrets are not stored: give them
@@ -323,7 +329,7 @@ pub(crate) struct RunArgs {
     #[arg(
         long,
         value_name = "RUN",
-        conflicts_with_all = ["url", "LoadArgs", "StreamArgs", "ConnectionArgs", "TlsArgs",
+        conflicts_with_all = ["url", "command", "RedisArgs", "LoadArgs", "StreamArgs", "ConnectionArgs", "TlsArgs",
             "method", "body", "body_file", "body_size", "form", "chunked", "expect_continue",
             "http2", "binary", "subprotocol", "echo", "greeting", "target", "flows", "warmup",
             "timeout", "wait", "slo"]
@@ -336,6 +342,8 @@ pub(crate) struct RunArgs {
     pub(crate) request: RequestArgs,
     #[command(flatten)]
     pub(crate) stream: StreamArgs,
+    #[command(flatten)]
+    pub(crate) redis: RedisArgs,
     #[command(flatten)]
     pub(crate) file: FileArgs,
     #[command(flatten)]
@@ -584,7 +592,10 @@ mod tests {
             (&["--cores", "0", "http://h/"], "at least 1 CPU"),
             (&["--cores", "-1", "http://h/"], "2-5,8"),
             (&["--body", "a", "--body-file", "b", "http://h/"], "cannot be used with"),
-            (&["http://a/", "http://b/"], "unexpected argument"),
+            (&["redis://a/", "GET k", "x"], "unexpected argument"),
+            (&["--test", "get", "redis://a/", "GET k"], "cannot be used with"),
+            (&["--test", "gte", "redis://a/"], "get"),
+            (&["-r", "9", "redis://a/", "GET k"], "--test"),
             (&["-c", "8", "run", "http://h/"], "a command comes first"),
             (&["completions"], "<SHELL>"),
         ];

@@ -401,6 +401,16 @@ mod tests {
     fn contradictions_are_usage_errors() {
         let cases = [
             ("-d 0 http://h/", "-d 0"),
+            ("http://a/ http://b/", "unexpected argument 'http://b/'"),
+            ("--resp3 http://a/", "redis://"),
+            ("--test get http://a/", "redis://"),
+            ("redis://127.0.0.1/", "--test set,get"),
+            ("--test get,set redis://127.0.0.1/", "several runs"),
+            ("--body x redis://127.0.0.1/ PING", "--body is for HTTP"),
+            ("--write-rate 1k redis://127.0.0.1/ PING", "--write-rate"),
+            ("redis://127.0.0.1/x PING", "no database"),
+            ("redis://u@127.0.0.1/ PING", "without a password"),
+            ("redis://127.0.0.1/ MONITOR", "one reply per command"),
             ("-p 257 http://h/", "256"),
             ("--timeout 0 http://h/", "1ms to 1h"),
             ("--timeout 2h http://h/", "1ms to 1h"),
