@@ -207,6 +207,9 @@ pub struct CountFigures {
     /// Redis replies that were null: nothing is stored there. They count as `ok`.
     #[serde(default)]
     pub misses: u64,
+    /// Redis replies that were a status, such as `OK`, or a number.
+    #[serde(default)]
+    pub acknowledged: u64,
     /// Slots released in the warm-up, in no other figure.
     #[serde(default)]
     pub warmup_released: u64,

@@ -132,7 +132,8 @@ impl Page {
                 format!(" × {most} of {asked} streams ({protocol})")
             }
             (Some(protocol), asked, None) => {
-                format!(" × {} ({protocol})", plural(asked.into(), "stream"))
+                let unit = if protocol.starts_with("RESP") { "command" } else { "stream" };
+                format!(" × {} ({protocol})", plural(asked.into(), unit))
             }
         };
         let backend = match document.host.engine.as_deref() {

@@ -5,6 +5,7 @@
 
 use std::fmt::Display;
 
+use uringbench_core::answer_code::CodeWord;
 use uringbench_core::ending::Ending;
 use uringbench_core::http::quote;
 use uringbench_core::outcome::Outcome;
@@ -77,7 +78,10 @@ impl<D: Driver> Receiver<'_, D> {
             && let Wire::Redis(redis) = connection.wire()
         {
             let text = String::from_utf8_lossy(redis.reader.error());
-            let text = text.escape_debug();
+            // A known word is in the code.
+            let known = CodeWord::Redis(None) != reply.code.word();
+            let rest = text.split_once(' ').filter(|_| known).map_or(&*text, |(_, rest)| rest);
+            let text = rest.escape_debug();
             let turn = connection.turn();
             self.statuses.failed(1, || self.driver.peer_address(number, turn));
             let cause: &dyn Display = &reply.code;

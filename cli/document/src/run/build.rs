@@ -373,6 +373,7 @@ fn counts(record: &RunRecord) -> CountFigures {
         by_code,
         hits: replies(RedisReply::Value),
         misses: replies(RedisReply::Nil),
+        acknowledged: replies(RedisReply::Status),
         warmup_released: record.warmup_counts.released,
     }
 }
