@@ -329,7 +329,8 @@ pub(crate) struct RunArgs {
     #[arg(
         long,
         value_name = "RUN",
-        conflicts_with_all = ["url", "command", "RedisArgs", "LoadArgs", "StreamArgs", "ConnectionArgs", "TlsArgs",
+        conflicts_with_all = ["url", "command", "RedisArgs", "LoadArgs", "StreamArgs",
+            "ConnectionArgs", "TlsArgs",
             "method", "body", "body_file", "body_size", "form", "chunked", "expect_continue",
             "http2", "binary", "subprotocol", "echo", "greeting", "target", "flows", "warmup",
             "timeout", "wait", "slo"]

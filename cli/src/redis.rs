@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use uringbench_core::plan::{Commands, Workload};
-use uringbench_core::resp::command::Command;
+use uringbench_core::resp::command::RedisCommand;
 use uringbench_core::resp::opening::{RedisLogin, RespVersion};
 
 use crate::args::{RedisArgs, RequestArgs, RunArgs, StreamArgs};
@@ -84,7 +84,7 @@ pub(crate) fn build(
     let env = |name: &str| std::env::var(name).ok();
     let words = uringbench_scenario::command(&typed, &env);
     let words = words.map_err(|why| usage(format!("`{typed}`: {why}")))?;
-    let command = Command::new(words).map_err(|why| usage(why.to_string()))?;
+    let command = RedisCommand::new(words).map_err(|why| usage(why.to_string()))?;
     let commands = Commands { command, pipeline: 1, login };
     Ok(BuiltRequest { method: shown(&typed), workload: Workload::Commands(Arc::new(commands)) })
 }

@@ -155,8 +155,8 @@ fn without_scheme(text: &str) -> Result<(&str, Option<Scheme>), String> {
         _ if scheme.contains(['/', '?', '#']) => Ok((text, None)),
         "" => Err("the scheme is missing; use http:// or https://".to_owned()),
         other => Err(format!(
-            "the scheme `{other}` is not supported; use http://, https://, ws://, wss://, redis:// or \
-             rediss://"
+            "the scheme `{other}` is not supported; use http://, https://, ws://, wss://, \
+             redis:// or rediss://"
         )),
     }
 }

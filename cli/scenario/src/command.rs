@@ -92,14 +92,14 @@ fn quoted<'a>(text: &'a str, quote: char, word: &mut String) -> Result<&'a str, 
 
 #[cfg(test)]
 mod tests {
-    use uringbench_core::resp::command::Command;
+    use uringbench_core::resp::command::RedisCommand;
     use uringbench_core::statistics::random::Random;
 
     use super::*;
 
     fn sent(typed: &str) -> Result<String, String> {
         let texts = command(typed, &|_| None)?;
-        let command = Command::new(texts).map_err(|why| why.to_string())?;
+        let command = RedisCommand::new(texts).map_err(|why| why.to_string())?;
         let mut out = Vec::new();
         command.render((7, 0), &mut Random::new(1), &mut out);
         Ok(String::from_utf8(out).expect("text"))

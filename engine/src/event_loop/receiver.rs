@@ -201,7 +201,7 @@ impl<D: Driver> Receiver<'_, D> {
             // It has no opaque bytes, so none are skipped.
             Wire::Http2(_) => FeedResult::Open,
             Wire::Redis(redis) => {
-                redis.reader.skip(count);
+                redis.reader_mut().skip(count);
                 FeedResult::Open
             }
         }

@@ -10,7 +10,7 @@ use uringbench_core::ending::Ending;
 use uringbench_core::http::quote;
 use uringbench_core::outcome::Outcome;
 use uringbench_core::resp::opening::OpeningStep;
-use uringbench_core::resp::reader::{Fault, Progress, Reply};
+use uringbench_core::resp::reader::{ReplyFault, ReplyProgress, WholeReply};
 
 use super::receiver::{FeedResult, Read, Receiver};
 use crate::connections::connect_failure::ConnectFailure;
@@ -26,8 +26,8 @@ impl<D: Driver> Receiver<'_, D> {
             let is_asked = connection.in_flight() > 0;
             let id = in_flight.oldest(number, connection.share());
             let Wire::Redis(redis) = connection.wire_mut() else { return Read::All };
-            match redis.reader.feed(bytes) {
-                Ok(Progress::Reply { consumed, reply }) => {
+            match redis.reader_mut().feed(bytes) {
+                Ok(ReplyProgress::Reply { consumed, reply }) => {
                     let rest = &bytes[consumed..];
                     if is_asked {
                         if let Some(over) = self.on_reply(&reply) {
@@ -38,12 +38,12 @@ impl<D: Driver> Receiver<'_, D> {
                     }
                     bytes = rest;
                 }
-                Ok(Progress::Aside { consumed }) => {
+                Ok(ReplyProgress::Aside { consumed }) => {
                     self.recorder.totals().unsolicited_messages += 1;
                     bytes = &bytes[consumed..];
                 }
-                Ok(Progress::NeedMore) => {
-                    if redis.reader.is_push() {
+                Ok(ReplyProgress::NeedMore) => {
+                    if redis.reader().is_push() {
                         return Read::All;
                     }
                     if is_asked {
@@ -63,7 +63,7 @@ impl<D: Driver> Receiver<'_, D> {
 
     /// A command is answered.
     #[inline]
-    fn on_reply(&mut self, reply: &Reply) -> Option<FeedResult> {
+    fn on_reply(&mut self, reply: &WholeReply) -> Option<FeedResult> {
         let (number, now) = (self.number, self.now);
         let (connection, in_flight) = self.connections.with_exchanges(number);
         let id = in_flight.oldest(number, connection.share());
@@ -77,7 +77,7 @@ impl<D: Driver> Receiver<'_, D> {
         if reply.code.is_error()
             && let Wire::Redis(redis) = connection.wire()
         {
-            let text = String::from_utf8_lossy(redis.reader.error());
+            let text = String::from_utf8_lossy(redis.reader().error());
             // A known word is in the code.
             let known = CodeWord::Redis(None) != reply.code.word();
             let rest = text.split_once(' ').filter(|_| known).map_or(&*text, |(_, rest)| rest);
@@ -101,7 +101,7 @@ impl<D: Driver> Receiver<'_, D> {
     /// A reply came while no command was in flight: it answers the opening, or nothing.
     #[cold]
     #[inline(never)]
-    fn on_unasked(&mut self, reply: &Reply, bytes: &[u8]) -> Option<FeedResult> {
+    fn on_unasked(&mut self, reply: &WholeReply, bytes: &[u8]) -> Option<FeedResult> {
         let Some(step) = self.opening() else {
             self.statuses.unsolicited(bytes);
             return Some(FeedResult::Unsolicited);
@@ -109,7 +109,7 @@ impl<D: Driver> Receiver<'_, D> {
         let config = self.connections.config().redis.clone()?;
         let Wire::Redis(redis) = self.connections[self.number].wire_mut() else { return None };
         let login = &config.commands.login;
-        if let Some(refusal) = login.refusal(step, reply.code, redis.reader.error()) {
+        if let Some(refusal) = login.refusal(step, reply.code, redis.reader().error()) {
             let why = refusal.to_string();
             return Some(FeedResult::NotOpened(ConnectFailure::Redis(why.into())));
         }
@@ -121,7 +121,7 @@ impl<D: Driver> Receiver<'_, D> {
     /// The bytes are no reply.
     #[cold]
     #[inline(never)]
-    fn on_fault(&mut self, fault: Fault, bytes: &[u8]) -> FeedResult {
+    fn on_fault(&mut self, fault: ReplyFault, bytes: &[u8]) -> FeedResult {
         let quote = quote::first_line(bytes);
         if self.connections[self.number].is_opening() && !self.follow_up.is_opened {
             // An alert of TLS (RFC 8446 section 5.1).

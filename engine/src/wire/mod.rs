@@ -100,7 +100,7 @@ impl Wire {
             Self::WebSocket(socket) => socket.machine().opaque(),
             // Frames of other streams stand between the payload of one.
             Self::Http2(_) => 0,
-            Self::Redis(redis) => redis.reader.opaque(),
+            Self::Redis(redis) => redis.reader().opaque(),
         }
     }
 
@@ -155,7 +155,7 @@ impl ConnectionConfig {
             || self.flows.as_ref().is_some_and(|config| users::read_answers(&config.script))
     }
 
-    /// The configuration of a plan without its TLS, flows and commands, which are set up separately.
+    /// The configuration of a plan without TLS, flows and commands, which are set up apart.
     pub fn of(plan: &Plan) -> Self {
         let websocket = plan.workload.websocket().cloned().map(Arc::new);
         Self {

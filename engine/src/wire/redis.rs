@@ -24,12 +24,24 @@ pub struct RedisConfig {
 /// One connection.
 #[derive(Debug, Default)]
 pub(crate) struct Redis {
-    pub(crate) reader: ReplyReader,
+    reader: ReplyReader,
     /// How many steps of the opening are answered.
     answered: usize,
 }
 
 impl Redis {
+    /// What reads its replies.
+    #[inline]
+    pub(crate) const fn reader(&self) -> &ReplyReader {
+        &self.reader
+    }
+
+    /// The same, mutable.
+    #[inline]
+    pub(crate) const fn reader_mut(&mut self) -> &mut ReplyReader {
+        &mut self.reader
+    }
+
     /// The step of the opening that the next reply answers, if it is not over.
     pub(crate) fn opening(&self, steps: &[OpeningStep]) -> Option<OpeningStep> {
         steps.get(self.answered).copied()

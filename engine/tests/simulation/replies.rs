@@ -14,7 +14,7 @@ use uringbench_core::plan::{
     Arrivals, Commands, Limit, Load, Plan, Protocol, TlsVersions, Workload,
 };
 use uringbench_core::rate::Rate;
-use uringbench_core::resp::command::Command;
+use uringbench_core::resp::command::RedisCommand;
 use uringbench_core::resp::opening::{RedisLogin, RespVersion};
 use uringbench_core::time::Nanos;
 
@@ -44,7 +44,7 @@ fn commands(below: &mut impl FnMut(u64) -> u64) -> Commands {
         database: below(2) as u32,
     };
     let pipeline = [1, 1, 16, 1 + below(40) as u16][below(4) as usize];
-    Commands { command: Command::new(words).expect("a command"), pipeline, login }
+    Commands { command: RedisCommand::new(words).expect("a command"), pipeline, login }
 }
 
 fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {

@@ -63,7 +63,7 @@ impl RedisServer {
             }
             if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {
                 let mut answer = [0; 1];
-                let asked = stream.write_all(b"PING\r\n");
+                let asked = stream.write_all(b"ECHO ready\r\n");
                 if asked.is_ok() && stream.read_exact(&mut answer).is_ok() {
                     return true;
                 }

@@ -1,6 +1,6 @@
 //! Redis: replies are read alike however their bytes are split, and payload may be skipped.
 
-use uringbench_core::resp::reader::{Fault, Progress, Reply, ReplyReader};
+use uringbench_core::resp::reader::{ReplyFault, ReplyProgress, ReplyReader, WholeReply};
 
 use super::Choices;
 
@@ -19,8 +19,8 @@ pub fn resp(input: &[u8]) -> usize {
 #[derive(Debug, PartialEq)]
 struct Heard {
     /// `None` for pushes.
-    replies: Vec<Option<Reply>>,
-    end: Result<(), Fault>,
+    replies: Vec<Option<WholeReply>>,
+    end: Result<(), ReplyFault>,
 }
 
 fn listen(stream: &[u8], skips: bool, mut piece: impl FnMut(usize) -> usize) -> Heard {
@@ -38,12 +38,12 @@ fn listen(stream: &[u8], skips: bool, mut piece: impl FnMut(usize) -> usize) -> 
         rest = later;
         while !now.is_empty() {
             match reader.feed(now) {
-                Ok(Progress::NeedMore) => break,
-                Ok(Progress::Reply { consumed, reply }) => {
+                Ok(ReplyProgress::NeedMore) => break,
+                Ok(ReplyProgress::Reply { consumed, reply }) => {
                     heard.replies.push(Some(reply));
                     now = &now[consumed..];
                 }
-                Ok(Progress::Aside { consumed }) => {
+                Ok(ReplyProgress::Aside { consumed }) => {
                     heard.replies.push(None);
                     now = &now[consumed..];
                 }

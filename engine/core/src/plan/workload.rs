@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::script::Script;
 use crate::http::request::RequestTemplate;
-use crate::resp::command::Command;
+use crate::resp::command::RedisCommand;
 use crate::resp::opening::RedisLogin;
 use crate::time::Nanos;
 use crate::websocket::handshake::Opening;
@@ -29,7 +29,7 @@ pub enum Workload {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commands {
     /// The command.
-    pub command: Command,
+    pub command: RedisCommand,
     /// Commands in flight per connection, 1..=[`PIPELINE_MAX`].
     pub pipeline: u16,
     /// How connections are opened.

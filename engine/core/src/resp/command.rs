@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::flow::cookie_jar::CookieJar;
-use crate::flow::text::{Piece, Text};
+use crate::flow::text::{Text, TextPart};
 use crate::flow::value::{Scope, TemplateValue};
 use crate::statistics::random::Random;
 
@@ -48,7 +48,7 @@ pub enum CommandError {
 /// A command, with values that differ from request to request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Text>", into = "Vec<Text>")]
-pub struct Command {
+pub struct RedisCommand {
     words: Vec<Text>,
     name: String,
     parts: Vec<Part>,
@@ -67,7 +67,7 @@ enum Part {
     Word(Text),
 }
 
-impl Command {
+impl RedisCommand {
     /// A command of these words.
     ///
     /// # Errors
@@ -90,8 +90,8 @@ impl Command {
                     fixed.extend_from_slice(format!("${width}\r\n").as_bytes());
                     for piece in word.parts() {
                         match piece {
-                            Piece::Literal(bytes) => fixed.extend_from_slice(bytes),
-                            Piece::Slot(value) => {
+                            TextPart::Literal(bytes) => fixed.extend_from_slice(bytes),
+                            TextPart::Slot(value) => {
                                 parts.push(Part::Bytes(std::mem::take(&mut fixed)));
                                 parts.push(Part::Value(value.clone()));
                             }
@@ -156,7 +156,7 @@ impl Command {
     }
 }
 
-impl TryFrom<Vec<Text>> for Command {
+impl TryFrom<Vec<Text>> for RedisCommand {
     type Error = CommandError;
 
     fn try_from(words: Vec<Text>) -> Result<Self, CommandError> {
@@ -164,8 +164,8 @@ impl TryFrom<Vec<Text>> for Command {
     }
 }
 
-impl From<Command> for Vec<Text> {
-    fn from(command: Command) -> Self {
+impl From<RedisCommand> for Vec<Text> {
+    fn from(command: RedisCommand) -> Self {
         command.words
     }
 }
@@ -189,7 +189,7 @@ mod tests {
         TemplateValue::new(value, Escape::None)
     }
 
-    fn rendered(command: &Command, sequence: u64) -> String {
+    fn rendered(command: &RedisCommand, sequence: u64) -> String {
         let mut out = Vec::new();
         command.render((sequence, 1), &mut Random::new(sequence), &mut out);
         String::from_utf8(out).expect("text")
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn constant_commands_are_their_example() {
-        let command = Command::new(vec!["get".into(), "k".into()]).expect("a command");
+        let command = RedisCommand::new(vec!["get".into(), "k".into()]).expect("a command");
         assert_eq!((command.name(), command.is_constant()), ("GET", true));
         let bytes = b"*2\r\n$3\r\nget\r\n$1\r\nk\r\n";
         assert_eq!(command.example().as_slice(), bytes);
@@ -210,7 +210,7 @@ mod tests {
     fn lengths_follow_the_values() {
         let key = Text::from("k:").slot(slot(Value::Padded { low: 0, high: 99, width: 4 }));
         let value = Text::new().slot(slot(Value::Sequence)).literal(b"!");
-        let command = Command::new(vec!["SET".into(), key, value]).expect("a command");
+        let command = RedisCommand::new(vec!["SET".into(), key, value]).expect("a command");
         assert!(!command.is_constant());
         for sequence in [0, 9, 10, 12_345, u64::MAX] {
             let text = rendered(&command, sequence);
@@ -230,11 +230,11 @@ mod tests {
     #[test]
     fn a_stored_command_is_the_same_again() {
         let key = Text::from("k:").slot(slot(Value::Letters(3)));
-        let command = Command::new(vec!["GET".into(), key]).expect("a command");
+        let command = RedisCommand::new(vec!["GET".into(), key]).expect("a command");
         let stored = serde_json::to_string(&command).expect("JSON");
-        let again: Command = serde_json::from_str(&stored).expect(&stored);
+        let again: RedisCommand = serde_json::from_str(&stored).expect(&stored);
         assert_eq!(again, command);
         assert_eq!(rendered(&again, 3), rendered(&command, 3));
-        assert!(serde_json::from_str::<Command>("[]").is_err());
+        assert!(serde_json::from_str::<RedisCommand>("[]").is_err());
     }
 }

@@ -27,7 +27,7 @@ const STATUS: AnswerCode = AnswerCode::redis_reply(RedisReply::Status);
 
 /// A complete reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reply {
+pub struct WholeReply {
     /// What it says.
     pub code: AnswerCode,
     /// Bytes of strings in it.
@@ -36,7 +36,7 @@ pub struct Reply {
 
 /// The result of reading some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum ReplyProgress {
     /// All of them belong to a reply that has not ended.
     NeedMore,
     /// So many of them end a reply.
@@ -44,7 +44,7 @@ pub enum Progress {
         /// The number of bytes.
         consumed: usize,
         /// The reply.
-        reply: Reply,
+        reply: WholeReply,
     },
     /// So many of them end a value that answers no command (RESP3 push).
     Aside {
@@ -55,7 +55,7 @@ pub enum Progress {
 
 /// Why bytes are not a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum ReplyFault {
     /// No value begins with this byte.
     Type(u8),
     /// A length that is no number, or too large.
@@ -72,7 +72,7 @@ pub enum Fault {
     Push,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for ReplyFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Type(byte) => {
@@ -214,7 +214,7 @@ impl ReplyReader {
     /// # Errors
     /// If they are no reply; the reader is then of no further use.
     #[inline]
-    pub fn feed(&mut self, bytes: &[u8]) -> Result<Progress, Fault> {
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<ReplyProgress, ReplyFault> {
         let mut at = 0;
         while at < bytes.len() {
             let (taken, has_ended) = self.step(&bytes[at..])?;
@@ -223,13 +223,13 @@ impl ReplyReader {
                 return Ok(self.end_reply(at));
             }
         }
-        Ok(Progress::NeedMore)
+        Ok(ReplyProgress::NeedMore)
     }
 
     /// Read some of these bytes, at least one. Returns how many, and whether a value without
     /// elements ended with them.
     #[inline]
-    fn step(&mut self, bytes: &[u8]) -> Result<(usize, bool), Fault> {
+    fn step(&mut self, bytes: &[u8]) -> Result<(usize, bool), ReplyFault> {
         match self.state {
             State::Value => {
                 self.begin_value(bytes[0])?;
@@ -252,13 +252,13 @@ impl ReplyReader {
                 self.end_error();
                 Ok((1, true))
             }
-            State::BulkCr | State::BulkLf => Err(Fault::End),
+            State::BulkCr | State::BulkLf => Err(ReplyFault::End),
         }
     }
 
     /// A value begins with this byte.
     #[inline]
-    fn begin_value(&mut self, kind: u8) -> Result<(), Fault> {
+    fn begin_value(&mut self, kind: u8) -> Result<(), ReplyFault> {
         let line = match kind {
             b'+' | b',' | b'(' => Line::Text,
             b'-' => Line::Error,
@@ -271,8 +271,8 @@ impl ReplyReader {
             b'%' => Line::Elements(Aggregate::Map),
             b'|' => Line::Elements(Aggregate::Attribute),
             b'>' if self.open.is_empty() => Line::Elements(Aggregate::Push),
-            b'>' => return Err(Fault::Push),
-            other => return Err(Fault::Type(other)),
+            b'>' => return Err(ReplyFault::Push),
+            other => return Err(ReplyFault::Type(other)),
         };
         if self.open.is_empty() {
             self.begin_reply(line);
@@ -302,22 +302,22 @@ impl ReplyReader {
 
     /// Read up to the end of the line.
     #[inline]
-    fn read_line(&mut self, line: Line, bytes: &[u8]) -> Result<(usize, bool), Fault> {
+    fn read_line(&mut self, line: Line, bytes: &[u8]) -> Result<(usize, bool), ReplyFault> {
         let end = memchr(b'\n', bytes);
         let part = &bytes[..end.unwrap_or(bytes.len())];
         self.keep_line(line, part)?;
         let Some(end) = end else { return Ok((bytes.len(), false)) };
         if !self.ends_with_cr {
-            return Err(Fault::End);
+            return Err(ReplyFault::End);
         }
         Ok((end + 1, self.end_line(line)?))
     }
 
     /// A part of a line, without its LF. A CR stands only at its end.
     #[inline]
-    fn keep_line(&mut self, line: Line, part: &[u8]) -> Result<(), Fault> {
+    fn keep_line(&mut self, line: Line, part: &[u8]) -> Result<(), ReplyFault> {
         if self.ends_with_cr && !part.is_empty() {
-            return Err(Fault::End);
+            return Err(ReplyFault::End);
         }
         let cr = memchr(b'\r', part);
         let text = &part[..cr.unwrap_or(part.len())];
@@ -326,15 +326,15 @@ impl ReplyReader {
             Line::Error => self.keep_error(text),
             _ => {
                 let room = self.digits.get_mut(self.line_length..self.line_length + text.len());
-                room.ok_or(Fault::Length)?.copy_from_slice(text);
+                room.ok_or(ReplyFault::Length)?.copy_from_slice(text);
             }
         }
         self.line_length += text.len();
         self.ends_with_cr |= cr.is_some();
         if self.line_length > LINE_MAX {
-            Err(Fault::Line)
+            Err(ReplyFault::Line)
         } else if cr.is_some_and(|at| at + 1 < part.len()) {
-            Err(Fault::End)
+            Err(ReplyFault::End)
         } else {
             Ok(())
         }
@@ -342,7 +342,7 @@ impl ReplyReader {
 
     /// A line is complete. Returns whether its value is.
     #[inline]
-    fn end_line(&mut self, line: Line) -> Result<bool, Fault> {
+    fn end_line(&mut self, line: Line) -> Result<bool, ReplyFault> {
         match line {
             Line::Text => Ok(true),
             Line::Error => {
@@ -352,19 +352,19 @@ impl ReplyReader {
             Line::Integer => {
                 let digits = &self.digits[..self.line_length];
                 let unsigned = digits.strip_prefix(b"-").or(digits.strip_prefix(b"+"));
-                number(unsigned.unwrap_or(digits)).ok_or(Fault::Value)?;
+                number(unsigned.unwrap_or(digits)).ok_or(ReplyFault::Value)?;
                 Ok(true)
             }
             Line::Boolean => match &self.digits[..self.line_length] {
                 b"t" | b"f" => Ok(true),
-                _ => Err(Fault::Value),
+                _ => Err(ReplyFault::Value),
             },
             Line::Null if self.line_length == 0 => Ok(true),
-            Line::Null => Err(Fault::Value),
+            Line::Null => Err(ReplyFault::Value),
             Line::Bulk { is_error } => {
                 let Some(left) = self.length()? else { return Ok(self.end_null()) };
                 if left > BULK_MAX {
-                    return Err(Fault::Length);
+                    return Err(ReplyFault::Length);
                 }
                 self.state = if left == 0 { State::BulkCr } else { State::Bulk { left, is_error } };
                 Ok(false)
@@ -374,11 +374,11 @@ impl ReplyReader {
     }
 
     /// A value with elements begins. Returns whether it has none, and so has ended.
-    fn open_elements(&mut self, aggregate: Aggregate) -> Result<bool, Fault> {
+    fn open_elements(&mut self, aggregate: Aggregate) -> Result<bool, ReplyFault> {
         let count = match (self.length()?, aggregate) {
             (None, Aggregate::Array) => return Ok(self.end_null()),
-            (None, _) => return Err(Fault::Length),
-            (Some(count), _) if count > ELEMENTS_MAX => return Err(Fault::Length),
+            (None, _) => return Err(ReplyFault::Length),
+            (Some(count), _) if count > ELEMENTS_MAX => return Err(ReplyFault::Length),
             (Some(count), Aggregate::Map | Aggregate::Attribute) => 2 * count,
             (Some(count), _) => count,
         };
@@ -388,7 +388,7 @@ impl ReplyReader {
             return Ok(!is_attribute);
         }
         if self.open.len() == DEPTH_MAX {
-            return Err(Fault::Depth);
+            return Err(ReplyFault::Depth);
         }
         self.open.push(Open { left: count, is_attribute });
         Ok(false)
@@ -404,10 +404,10 @@ impl ReplyReader {
 
     /// The number in a line; `None` for -1.
     #[inline]
-    fn length(&self) -> Result<Option<u64>, Fault> {
+    fn length(&self) -> Result<Option<u64>, ReplyFault> {
         match &self.digits[..self.line_length] {
             b"-1" => Ok(None),
-            digits => number(digits).map(Some).ok_or(Fault::Length),
+            digits => number(digits).map(Some).ok_or(ReplyFault::Length),
         }
     }
 
@@ -447,13 +447,13 @@ impl ReplyReader {
     }
 
     #[inline]
-    fn end_reply(&mut self, consumed: usize) -> Progress {
+    fn end_reply(&mut self, consumed: usize) -> ReplyProgress {
         let payload = std::mem::take(&mut self.payload);
         let code = self.code.take().unwrap_or(VALUE);
         if std::mem::take(&mut self.is_push) {
-            return Progress::Aside { consumed };
+            return ReplyProgress::Aside { consumed };
         }
-        Progress::Reply { consumed, reply: Reply { code, payload } }
+        ReplyProgress::Reply { consumed, reply: WholeReply { code, payload } }
     }
 }
 

@@ -4,12 +4,15 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// The bytes that mean something in replies, and two others.
+const LETTERS: &[u8] = b"+-:$*_#,(!=%~>|019\r\nab";
+
 /// What the reader says about some bytes: the replies, or how it ended.
 #[derive(Debug, PartialEq, Eq)]
 enum Seen {
     Reply(AnswerCode, u64),
     Aside,
-    Fault(Fault),
+    Fault(ReplyFault),
 }
 
 /// Everything in bytes that come in these pieces.
@@ -20,12 +23,12 @@ fn read(pieces: &[&[u8]]) -> Vec<Seen> {
         let mut rest = *piece;
         while !rest.is_empty() {
             match reader.feed(rest) {
-                Ok(Progress::NeedMore) => break,
-                Ok(Progress::Reply { consumed, reply }) => {
+                Ok(ReplyProgress::NeedMore) => break,
+                Ok(ReplyProgress::Reply { consumed, reply }) => {
                     seen.push(Seen::Reply(reply.code, reply.payload));
                     rest = &rest[consumed..];
                 }
-                Ok(Progress::Aside { consumed }) => {
+                Ok(ReplyProgress::Aside { consumed }) => {
                     seen.push(Seen::Aside);
                     rest = &rest[consumed..];
                 }
@@ -109,34 +112,34 @@ fn bytes_that_are_no_reply_are_refused_at_any_split() {
     let deep = [b"*1\r\n".repeat(DEPTH_MAX), b"*1\r\n".to_vec()].concat();
     let attributes = [b"|1\r\n".repeat(DEPTH_MAX), b"|1\r\n".to_vec()].concat();
     for (bytes, fault) in [
-        (&b"HTTP/1.1 200 OK\r\n"[..], Fault::Type(b'H')),
-        (b"\r\n", Fault::Type(b'\r')),
-        (b"$\r\n", Fault::Length),
-        (b"$-2\r\n", Fault::Length),
-        (b"$x\r\n", Fault::Length),
-        (b"$?\r\n", Fault::Length),
-        (b"$+1\r\n", Fault::Length),
-        (b"$536870913\r\n", Fault::Length),
-        (b"$2147483648\r\n", Fault::Length),
-        (b"$99999999999999999999999\r\n", Fault::Length),
-        (b"*4294967296\r\n", Fault::Length),
-        (b"%-1\r\n", Fault::Length),
-        (b"*9223372036854775807\r\n", Fault::Length),
-        (b"$1\r\nab\r\n", Fault::End),
-        (b"$1\r\na\n", Fault::End),
-        (b"$1\r\na\r\r", Fault::End),
-        (b"+a\n", Fault::End),
-        (b"+a\rb\r\n", Fault::End),
-        (b"+a\r\r\n", Fault::End),
-        (b":\r\n", Fault::Value),
-        (b":-\r\n", Fault::Value),
-        (b":1.5\r\n", Fault::Value),
-        (b"#x\r\n", Fault::Value),
-        (b"#\r\n", Fault::Value),
-        (b"_0\r\n", Fault::Value),
-        (b"*1\r\n>0\r\n", Fault::Push),
-        (&deep, Fault::Depth),
-        (&attributes, Fault::Depth),
+        (&b"HTTP/1.1 200 OK\r\n"[..], ReplyFault::Type(b'H')),
+        (b"\r\n", ReplyFault::Type(b'\r')),
+        (b"$\r\n", ReplyFault::Length),
+        (b"$-2\r\n", ReplyFault::Length),
+        (b"$x\r\n", ReplyFault::Length),
+        (b"$?\r\n", ReplyFault::Length),
+        (b"$+1\r\n", ReplyFault::Length),
+        (b"$536870913\r\n", ReplyFault::Length),
+        (b"$2147483648\r\n", ReplyFault::Length),
+        (b"$99999999999999999999999\r\n", ReplyFault::Length),
+        (b"*4294967296\r\n", ReplyFault::Length),
+        (b"%-1\r\n", ReplyFault::Length),
+        (b"*9223372036854775807\r\n", ReplyFault::Length),
+        (b"$1\r\nab\r\n", ReplyFault::End),
+        (b"$1\r\na\n", ReplyFault::End),
+        (b"$1\r\na\r\r", ReplyFault::End),
+        (b"+a\n", ReplyFault::End),
+        (b"+a\rb\r\n", ReplyFault::End),
+        (b"+a\r\r\n", ReplyFault::End),
+        (b":\r\n", ReplyFault::Value),
+        (b":-\r\n", ReplyFault::Value),
+        (b":1.5\r\n", ReplyFault::Value),
+        (b"#x\r\n", ReplyFault::Value),
+        (b"#\r\n", ReplyFault::Value),
+        (b"_0\r\n", ReplyFault::Value),
+        (b"*1\r\n>0\r\n", ReplyFault::Push),
+        (&deep, ReplyFault::Depth),
+        (&attributes, ReplyFault::Depth),
     ] {
         assert_same_when_split(bytes, &[Seen::Fault(fault)]);
     }
@@ -150,19 +153,19 @@ fn hostile_replies_cost_bounded_memory() {
     for _ in 0..=LINE_MAX / 1_000 {
         fault = fault.or(reader.feed(&[b'x'; 1_000]).err());
     }
-    assert_eq!(fault, Some(Fault::Line));
+    assert_eq!(fault, Some(ReplyFault::Line));
     assert!(reader.error.capacity() <= 2 * ERROR_KEPT, "{}", reader.error.capacity());
     // Attributes without an end, and without elements.
     let mut reader = ReplyReader::default();
     for _ in 0..100_000 {
-        assert_eq!(reader.feed(b"|0\r\n|1\r\n+a\r\n+b\r\n"), Ok(Progress::NeedMore));
+        assert_eq!(reader.feed(b"|0\r\n|1\r\n+a\r\n+b\r\n"), Ok(ReplyProgress::NeedMore));
     }
     assert!(reader.open.capacity() <= DEPTH_MAX);
     // A billion elements.
     let mut reader = ReplyReader::default();
-    assert_eq!(reader.feed(b"*1000000000\r\n"), Ok(Progress::NeedMore));
+    assert_eq!(reader.feed(b"*1000000000\r\n"), Ok(ReplyProgress::NeedMore));
     for _ in 0..100_000 {
-        assert_eq!(reader.feed(b"*0\r\n"), Ok(Progress::NeedMore));
+        assert_eq!(reader.feed(b"*0\r\n"), Ok(ReplyProgress::NeedMore));
     }
     assert!(reader.open.capacity() <= DEPTH_MAX);
 }
@@ -186,20 +189,20 @@ fn payload_may_be_discarded_unread() {
         for skipped in [1, 4_000, 10_000 - read] {
             let mut reader = ReplyReader::default();
             let at = b"$10000\r\n".len() + read;
-            assert_eq!(reader.feed(&bytes[..at]), Ok(Progress::NeedMore));
+            assert_eq!(reader.feed(&bytes[..at]), Ok(ReplyProgress::NeedMore));
             assert_eq!(reader.opaque(), 10_000 - read as u64);
             let skipped = skipped.min(10_000 - read);
             reader.skip(skipped as u64);
             let rest = &bytes[at + skipped..];
-            let reply = Reply { code: VALUE, payload: 10_000 };
+            let reply = WholeReply { code: VALUE, payload: 10_000 };
             let consumed = rest.len();
-            assert_eq!(reader.feed(rest), Ok(Progress::Reply { consumed, reply }));
+            assert_eq!(reader.feed(rest), Ok(ReplyProgress::Reply { consumed, reply }));
         }
     }
     // Neither an error's text nor what is behind a string.
     for (bytes, opaque) in [(&b"!4\r\nE"[..], 0), (b"$1\r\na", 0), (b"*1\r\n$4\r\na", 3)] {
         let mut reader = ReplyReader::default();
-        assert_eq!(reader.feed(bytes), Ok(Progress::NeedMore));
+        assert_eq!(reader.feed(bytes), Ok(ReplyProgress::NeedMore));
         assert_eq!(reader.opaque(), opaque);
     }
 }
@@ -313,12 +316,12 @@ proptest! {
             let mut at = cut[0];
             while at < cut[1] {
                 match reader.feed(&bytes[at..cut[1]]) {
-                    Ok(Progress::NeedMore) => break,
-                    Ok(Progress::Reply { consumed, reply }) => {
+                    Ok(ReplyProgress::NeedMore) => break,
+                    Ok(ReplyProgress::Reply { consumed, reply }) => {
                         at += consumed;
                         seen.push((Some(reply.code), at));
                     }
-                    Ok(Progress::Aside { consumed }) => {
+                    Ok(ReplyProgress::Aside { consumed }) => {
                         at += consumed;
                         seen.push((None, at));
                     }
@@ -331,7 +334,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_the_same_however_they_are_split(
-        bytes in prop::collection::vec(prop::sample::select(&b"+-:$*_#,(!=%~>|019\r\nab"[..]), 0..60),
+        bytes in prop::collection::vec(prop::sample::select(LETTERS), 0..60),
         at in 0..60_usize,
     ) {
         let (left, right) = bytes.split_at(at.min(bytes.len()));
