@@ -351,7 +351,7 @@ impl ReplyReader {
             }
             Line::Integer => {
                 let digits = &self.digits[..self.line_length];
-                let unsigned = digits.strip_prefix(b"-").or(digits.strip_prefix(b"+"));
+                let unsigned = digits.strip_prefix(b"-").or_else(|| digits.strip_prefix(b"+"));
                 number(unsigned.unwrap_or(digits)).ok_or(ReplyFault::Value)?;
                 Ok(true)
             }

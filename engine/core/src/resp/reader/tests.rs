@@ -151,7 +151,7 @@ fn hostile_replies_cost_bounded_memory() {
     // A line without an end, of an error, which is kept.
     let mut fault = reader.feed(b"-").err();
     for _ in 0..=LINE_MAX / 1_000 {
-        fault = fault.or(reader.feed(&[b'x'; 1_000]).err());
+        fault = fault.or_else(|| reader.feed(&[b'x'; 1_000]).err());
     }
     assert_eq!(fault, Some(ReplyFault::Line));
     assert!(reader.error.capacity() <= 2 * ERROR_KEPT, "{}", reader.error.capacity());
@@ -215,8 +215,8 @@ enum Value {
     Boolean(bool),
     Nil(u8),
     Bulk(u8, Vec<u8>),
-    Elements(u8, Vec<Value>),
-    Attributed(Vec<Value>, Box<Value>),
+    Elements(u8, Vec<Self>),
+    Attributed(Vec<Self>, Box<Self>),
 }
 
 impl Value {
