@@ -574,8 +574,8 @@ mod tests {
             (&["--body", "a", "--body-file", "b", "http://h/"], "cannot be used with"),
             (&["redis://a/", "GET k", "x"], "unexpected argument"),
             (&["--test", "get", "redis://a/", "GET k"], "cannot be used with"),
-            (&["-r", "9", "redis://a/", "GET k"], "--test"),
-            (&["-c", "8", "run", "http://h/"], "a command comes first"),
+            (&["-r", "9", "redis://a/"], "--test"),
+            (&["-c", "8", "run", "redis://h/", "GET k"], "a command comes first"),
             (&["completions"], "<SHELL>"),
         ];
         for (words, part) in cases {

@@ -19,12 +19,16 @@ const DATA_SIZE: u32 = 3;
 /// The largest value: it is kept in memory.
 const DATA_MAX: u32 = 512 << 20;
 
+/// Whether a URL is one of Redis.
+pub(crate) fn is_redis(url: &str) -> bool {
+    let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+    ["redis", "rediss"].iter().any(|name| scheme.eq_ignore_ascii_case(name))
+}
+
 /// The URL without user and password, and those; the same URL if it is not of Redis.
 pub(crate) fn without_login(url: &str) -> Result<(String, RedisLogin), Failure> {
     let mut login = RedisLogin::default();
-    let is_redis =
-        |scheme: &str| ["redis", "rediss"].iter().any(|it| scheme.eq_ignore_ascii_case(it));
-    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| is_redis(scheme)) else {
+    let Some((scheme, rest)) = url.split_once("://").filter(|_| is_redis(url)) else {
         return Ok((url.to_owned(), login));
     };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -85,6 +89,11 @@ pub(crate) fn build(
     let words = uringbench_scenario::command(&typed, &env);
     let words = words.map_err(|why| usage(format!("`{typed}`: {why}")))?;
     let command = RedisCommand::new(words).map_err(|why| usage(why.to_string()))?;
+    if args.load.seed.is_some() && args.load.rate.is_none() && command.is_constant() {
+        return Err(usage(
+            "--seed has no effect: neither the command nor its due times are random",
+        ));
+    }
     let commands = Commands { command, pipeline: 1, login };
     Ok(BuiltRequest { method: shown(&typed), workload: Workload::Commands(Arc::new(commands)) })
 }
@@ -103,8 +112,8 @@ pub(crate) fn refuse(args: &RunArgs) -> Result<(), Failure> {
     let RedisArgs { test, resp3, .. } = &args.redis;
     if let Some(command) = &args.command {
         return Err(usage(format!(
-            "unexpected argument '{command}': one URL or scenario at a time; only a redis:// URL \
-             is followed by a command"
+            "unexpected argument '{command}': one URL or scenario at a time; a command of \
+             uringbench comes first, and one of Redis behind a redis:// URL"
         )));
     }
     if !test.is_empty() || *resp3 {
@@ -159,6 +168,12 @@ fn database(path: &str) -> Result<u32, Failure> {
 fn typed(args: &RunArgs) -> Result<String, Failure> {
     let RedisArgs { test, keyspace, data_size, .. } = &args.redis;
     let one = match (&args.command, test.as_slice()) {
+        (Some(_), _) if keyspace.is_some() || data_size.is_some() => {
+            return Err(usage(
+                "-r and --data-size are for --test: write {{int 0 999999 width=12}} and \
+                 {{string 100}} into a command",
+            ));
+        }
         (Some(command), _) => return Ok(command.clone()),
         (None, [one]) => *one,
         (None, []) => {

@@ -34,7 +34,6 @@ pub(crate) fn wanted(args: &RunArgs, url: &str) -> Result<Wanted, Failure> {
     let BuiltRequest { method, mut workload } = if is_redis {
         redis::build(args, &url.path, login)?
     } else {
-        redis::refuse(args)?;
         request::build(&args.request, &url, made_up)?
     };
     workload.set_pipeline(pipeline);
