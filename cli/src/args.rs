@@ -15,6 +15,7 @@ mod output;
 #[cfg(test)]
 mod page;
 mod profiling;
+mod redis;
 mod report;
 mod request;
 mod scenario;
@@ -45,11 +46,12 @@ pub(crate) use chaos::{ChaosArgs, ChaosCommand};
 pub(crate) use compare::{
     BaselineArgs, BaselineCommand, CompareArgs, FormArgs, GateArgs, LimitArgs,
 };
-pub(crate) use connection::{ConnectionArgs, Sources, TlsArgs, TlsVersion};
+pub(crate) use connection::{ConnectionArgs, Engine, Sources, TlsArgs, TlsVersion};
 pub(crate) use history::{ExportForm, FilterArgs, HistoryArgs, HistoryCommand};
 pub(crate) use import::{ImportArgs, ImportSource};
 pub(crate) use output::{OutputArgs, RunHistoryArgs};
 pub(crate) use profiling::{ProfileArgs, ProfileCommandArgs, SoakArgs};
+pub(crate) use redis::{RedisArgs, RedisTest};
 pub(crate) use report::{PrometheusNames, ReportArgs, ReportFormat};
 pub(crate) use request::{FormField, FormValue, RequestArgs, StreamArgs};
 pub(crate) use scenario::{FileArgs, ScenarioArgs, ScenarioCommand};
@@ -320,6 +322,10 @@ pub(crate) struct RunArgs {
     #[arg(value_name = "URL|SCENARIO.toml")]
     pub(crate) url: Option<String>,
 
+    /// The command to send to a redis:// URL, such as 'GET key:{{int 0 999999 width=12}}'
+    #[arg(value_name = "COMMAND")]
+    pub(crate) command: Option<String>,
+
     /// Repeat a stored run exactly; RUN is its folder, its run.json, or what the history calls it
     ///
     /// Requests, load, seed and data are those of the stored run. Secrets are not stored: give them
@@ -328,7 +334,8 @@ pub(crate) struct RunArgs {
     #[arg(
         long,
         value_name = "RUN",
-        conflicts_with_all = ["url", "LoadArgs", "StreamArgs", "ConnectionArgs", "TlsArgs",
+        conflicts_with_all = ["url", "command", "RedisArgs", "LoadArgs", "StreamArgs",
+            "ConnectionArgs", "TlsArgs",
             "method", "body", "body_file", "body_size", "form", "chunked", "expect_continue",
             "http2", "h2_table", "h2_window", "binary", "subprotocol", "echo", "greeting",
             "target", "flows", "warmup", "timeout", "wait", "slo"]
@@ -341,6 +348,8 @@ pub(crate) struct RunArgs {
     pub(crate) request: RequestArgs,
     #[command(flatten)]
     pub(crate) stream: StreamArgs,
+    #[command(flatten)]
+    pub(crate) redis: RedisArgs,
     #[command(flatten)]
     pub(crate) file: FileArgs,
     #[command(flatten)]
@@ -470,17 +479,6 @@ pub(crate) struct DemoArgs {
     pub(crate) duration: Nanos,
 }
 
-/// The I/O engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Engine {
-    /// io_uring directly, the fastest
-    Ring,
-    /// The monoio runtime; uses epoll where io_uring is forbidden, as in most containers
-    Monoio,
-    /// The tokio-uring runtime, for comparison
-    TokioUring,
-}
-
 /// The distribution of the gaps between due times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Arrivals {
@@ -499,16 +497,6 @@ pub(crate) enum Wait {
     Hybrid,
     /// Never sleep: least lateness, uses all of its CPU
     Spin,
-}
-
-impl From<Engine> for plan::Engine {
-    fn from(engine: Engine) -> Self {
-        match engine {
-            Engine::Ring => Self::Ring,
-            Engine::Monoio => Self::Monoio,
-            Engine::TokioUring => Self::TokioUring,
-        }
-    }
 }
 
 impl From<Arrivals> for plan::Arrivals {
@@ -589,8 +577,10 @@ mod tests {
             (&["--cores", "0", "http://h/"], "at least 1 CPU"),
             (&["--cores", "-1", "http://h/"], "2-5,8"),
             (&["--body", "a", "--body-file", "b", "http://h/"], "cannot be used with"),
-            (&["http://a/", "http://b/"], "unexpected argument"),
-            (&["-c", "8", "run", "http://h/"], "a command comes first"),
+            (&["redis://a/", "GET k", "x"], "unexpected argument"),
+            (&["--test", "get", "redis://a/", "GET k"], "cannot be used with"),
+            (&["-r", "9", "redis://a/"], "--test"),
+            (&["-c", "8", "run", "redis://h/", "GET k"], "a command comes first"),
             (&["completions"], "<SHELL>"),
         ];
         for (words, part) in cases {

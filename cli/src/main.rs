@@ -14,6 +14,7 @@ mod observers;
 mod page_file;
 mod progress;
 mod quiet;
+mod redis;
 mod repeat;
 mod request;
 mod resolve;

@@ -26,6 +26,7 @@ use crate::args::{
 };
 use crate::exit::{Failure, usage};
 use crate::observers::FollowPlan;
+use crate::redis;
 use crate::repeat::{self, Repeated};
 use crate::scenario;
 use crate::single;
@@ -91,6 +92,9 @@ pub(crate) fn resolve(args: &RunArgs) -> Result<ResolvedRun, Failure> {
 /// The run that was typed, or is in the scenario's file.
 pub(crate) fn wanted(args: &RunArgs) -> Result<Wanted, Failure> {
     let url = args.url.as_deref().ok_or_else(|| usage(NO_URL))?;
+    if !redis::is_redis(url) {
+        redis::refuse(args)?;
+    }
     match scenario::named(url) {
         Some(file) => scenario::wanted(args, &file),
         None => single::wanted(args, url),
@@ -418,6 +422,22 @@ mod tests {
     fn contradictions_are_usage_errors() {
         let cases = [
             ("-d 0 http://h/", "-d 0"),
+            ("http://a/ http://b/", "unexpected argument 'http://b/'"),
+            ("-c 8 run http://h/", "a command of uringbench comes first"),
+            ("shop.toml PING", "unexpected argument 'PING'"),
+            ("--resp3 shop.toml", "redis://"),
+            ("--resp3 http://a/", "redis://"),
+            ("--test get http://a/", "redis://"),
+            ("redis://127.0.0.1/", "--test set,get"),
+            ("--test get,set redis://127.0.0.1/", "several runs"),
+            ("-r 9 redis://127.0.0.1/ PING", "for --test"),
+            ("--data-size 9 redis://127.0.0.1/ PING", "for --test"),
+            ("--seed 9 redis://127.0.0.1/ PING", "--seed"),
+            ("--body x redis://127.0.0.1/ PING", "--body is for HTTP"),
+            ("--write-rate 1k redis://127.0.0.1/ PING", "--write-rate"),
+            ("redis://127.0.0.1/x PING", "no database"),
+            ("redis://u@127.0.0.1/ PING", "without a password"),
+            ("redis://127.0.0.1/ MONITOR", "one reply per command"),
             ("-p 257 http://h/", "256"),
             ("--timeout 0 http://h/", "1ms to 1h"),
             ("--timeout 2h http://h/", "1ms to 1h"),

@@ -11,6 +11,7 @@ use crate::args::{
     FormField, FormValue, LoadArgs, MeasurementArgs, RequestArgs, RunArgs, StreamArgs,
 };
 use crate::exit::{Failure, usage};
+use crate::redis;
 use crate::request::{self, BuiltRequest};
 use crate::url::Url;
 use crate::wanted::{self, Secrets, Wanted};
@@ -23,12 +24,18 @@ const WARMUP_MAX: Nanos = Nanos::from_secs(5);
 
 /// The run described for `url`.
 pub(crate) fn wanted(args: &RunArgs, url: &str) -> Result<Wanted, Failure> {
-    let url = single(url, args)?;
+    let (url, login) = redis::without_login(url)?;
+    let url = single(&url, args)?;
     let window = limit(&args.load)?;
-    let load = load(&args.load, is_made_up(&args.request))?;
+    let is_redis = url.scheme.is_redis();
+    let load = load(&args.load, is_redis || is_made_up(&args.request))?;
     let pipeline = pipeline(&args.load, 1)?;
     let made_up = args.load.seed.unwrap_or(BODY_SEED);
-    let BuiltRequest { method, mut workload } = request::build(&args.request, &url, made_up)?;
+    let BuiltRequest { method, mut workload } = if is_redis {
+        redis::build(args, &url.path, login)?
+    } else {
+        request::build(&args.request, &url, made_up)?
+    };
     workload.set_pipeline(pipeline);
     if args.request.http2 {
         let Workload::Requests(requests) = &mut workload else {

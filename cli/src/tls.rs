@@ -19,7 +19,7 @@ pub(crate) fn plan(args: &TlsArgs, url: &Url, is_http2: bool) -> Result<Option<T
         return if args.any() {
             Err(Failure::Usage(
                 "-k, --cacert, --cert, --tls, --no-resumption and --tolerate-truncation are for \
-                 TLS: use an https:// or wss:// URL"
+                 TLS: use an https://, wss:// or rediss:// URL"
                     .to_owned(),
             ))
         } else {
@@ -49,7 +49,11 @@ pub(crate) fn plan(args: &TlsArgs, url: &Url, is_http2: bool) -> Result<Option<T
             Some(TlsVersion::Tls12) => TlsVersions::Only12,
             Some(TlsVersion::Tls13) => TlsVersions::Only13,
         },
-        alpn: vec![ALPN[usize::from(is_http2)].to_owned()],
+        // Redis agrees on nothing in TLS.
+        alpn: match url.scheme.is_redis() {
+            true => Vec::new(),
+            false => vec![ALPN[usize::from(is_http2)].to_owned()],
+        },
         resumes: !args.no_resumption,
         tolerates_truncation: args.tolerate_truncation,
     };

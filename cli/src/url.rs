@@ -1,4 +1,4 @@
-//! The URL of the target: HTTP or WebSocket, with or without TLS, split into the parts of a
+//! The URL of the target: HTTP, WebSocket or Redis, with or without TLS, split into the parts of a
 //! connection and a request.
 //!
 //! It accepts valid URLs, and returns the fix for others; `resolve` looks up addresses. The grammar
@@ -31,6 +31,10 @@ pub(crate) enum Scheme {
     Ws,
     /// WebSocket over TLS.
     Wss,
+    /// Redis in plain text.
+    Redis,
+    /// Redis over TLS.
+    Rediss,
 }
 
 impl Scheme {
@@ -40,17 +44,28 @@ impl Scheme {
             Self::Https => "https",
             Self::Ws => "ws",
             Self::Wss => "wss",
+            Self::Redis => "redis",
+            Self::Rediss => "rediss",
         }
     }
 
-    /// The default port (RFC 9110 section 4.2).
+    /// The default port (RFC 9110 section 4.2; Redis's own for both of its schemes).
     const fn port(self) -> u16 {
-        if self.has_tls() { 443 } else { 80 }
+        match self {
+            Self::Http | Self::Ws => 80,
+            Self::Https | Self::Wss => 443,
+            Self::Redis | Self::Rediss => 6379,
+        }
     }
 
     /// Whether it uses TLS.
     pub(crate) const fn has_tls(self) -> bool {
-        matches!(self, Self::Https | Self::Wss)
+        matches!(self, Self::Https | Self::Wss | Self::Rediss)
+    }
+
+    /// Whether it uses Redis commands.
+    pub(crate) const fn is_redis(self) -> bool {
+        matches!(self, Self::Redis | Self::Rediss)
     }
 
     /// Whether it uses WebSocket messages.
@@ -134,11 +149,14 @@ fn without_scheme(text: &str) -> Result<(&str, Option<Scheme>), String> {
         "https" => Ok((rest, Some(Scheme::Https))),
         "ws" => Ok((rest, Some(Scheme::Ws))),
         "wss" => Ok((rest, Some(Scheme::Wss))),
+        "redis" => Ok((rest, Some(Scheme::Redis))),
+        "rediss" => Ok((rest, Some(Scheme::Rediss))),
         // `host/path?to=https://…` has no scheme of its own.
         _ if scheme.contains(['/', '?', '#']) => Ok((text, None)),
         "" => Err("the scheme is missing; use http:// or https://".to_owned()),
         other => Err(format!(
-            "the scheme `{other}` is not supported; use http://, https://, ws:// or wss://"
+            "the scheme `{other}` is not supported; use http://, https://, ws://, wss://, \
+             redis:// or rediss://"
         )),
     }
 }

@@ -7,6 +7,7 @@ mod end;
 mod endings;
 mod receive;
 mod receiver;
+mod replies;
 mod streams;
 
 use std::ops::Range;
@@ -17,7 +18,7 @@ use uringbench_core::http::header_cache::HeaderCache;
 use uringbench_core::http::request::is_idempotent;
 use uringbench_core::http2::streams::AnswerForm;
 use uringbench_core::pacer::Pacer;
-use uringbench_core::plan::{ConnectionOrder, Load, Plan};
+use uringbench_core::plan::{Commands, ConnectionOrder, Load, Plan};
 use uringbench_core::rate::Rate;
 use uringbench_core::record::TcpReading;
 use uringbench_core::schedule::Share;
@@ -113,7 +114,8 @@ impl LoopOptions {
 /// How many copies of its request a driver keeps in a row: as many as are sent together.
 pub(crate) fn copies_kept(plan: &Plan) -> usize {
     let pipeline = usize::from(plan.workload.pipeline());
-    if plan.workload.script().is_some() {
+    let is_made = |commands: &Commands| !commands.command.is_constant();
+    if plan.workload.script().is_some() || plan.workload.commands().is_some_and(|it| is_made(it)) {
         return 1;
     }
     if plan.workload.bytes().len() * pipeline <= LEFT_ALONE_MAX { pipeline } else { 1 }
@@ -498,11 +500,11 @@ impl<D: Driver> EventLoop<D> {
             let is_kept = matches!(step.reading, Reading::Whole);
             let form = AnswerForm { is_head: step.is_head, is_kept };
             let mut request = self.connections.take_rendered();
-            self.work.render(user, now, &mut request);
+            self.work.render((user, 1), now, &mut request);
             self.connections.send_own((number, id), request, form)
         } else {
             let mut out = self.driver.take_buffer();
-            self.work.render(user, now, &mut out);
+            self.work.render((user, count), now, &mut out);
             let length = out.len();
             self.connections.send_made(&mut self.driver, number, out);
             length

@@ -27,6 +27,7 @@ use crate::record::recorder::IntervalCounts;
 use crate::record::statuses::Statuses;
 use crate::run::RunError;
 use crate::wire::ConnectionConfig;
+use crate::wire::redis::RedisConfig;
 use crate::wire::tls::client_config;
 use crate::work::users::FlowConfig;
 
@@ -269,6 +270,12 @@ fn prepare<D: Driver>(
         seed: plan.seed,
         epoch: clock::epoch(),
     });
-    let terms = ConnectionConfig { tls, flows, ..ConnectionConfig::of(plan) };
+    let redis = plan.workload.commands().map(|commands| RedisConfig {
+        commands: Arc::clone(commands),
+        share,
+        seed: plan.seed,
+        epoch: clock::epoch(),
+    });
+    let terms = ConnectionConfig { tls, flows, redis, ..ConnectionConfig::of(plan) };
     Ok((EventLoop::new(driver, options, terms), backend))
 }

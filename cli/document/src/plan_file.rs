@@ -18,6 +18,8 @@ use crate::EncodeError;
 use crate::read::is_newer;
 
 const SCHEMA: &str = "uringbench.plan/1";
+/// The place of a Redis password.
+const PASSWORD: &str = "/workload/commands/login/password";
 /// The prefix of schemas of plans; the version follows.
 const FAMILY: &str = "uringbench.plan/";
 
@@ -128,6 +130,9 @@ impl PlanFile {
             if let Some(table) = value.pointer_mut(&place) {
                 *table = places.withhold(SecretName::Data(data.clone()));
             }
+        }
+        if let Some(password) = value.pointer_mut(PASSWORD).filter(|it| it.is_string()) {
+            *password = places.withhold(SecretName::Variable("password".to_owned()));
         }
         places.clear(&mut value);
         let name = name.map(str::to_owned);

@@ -198,6 +198,18 @@ pub struct CountFigures {
     /// Messages of WebSockets among the complete answers: they have no status.
     #[serde(default)]
     pub messages: u64,
+    /// Error replies of Redis per word; `other` are those that Redis itself does not use.
+    #[serde(default)]
+    pub by_code: BTreeMap<String, u64>,
+    /// Redis replies that brought a value: a string, an array, a map.
+    #[serde(default)]
+    pub hits: u64,
+    /// Redis replies that were null: nothing is stored there. They count as `ok`.
+    #[serde(default)]
+    pub misses: u64,
+    /// Redis replies that were a status, such as `OK`, or a number.
+    #[serde(default)]
+    pub acknowledged: u64,
     /// Slots released in the warm-up, in no other figure.
     #[serde(default)]
     pub warmup_released: u64,

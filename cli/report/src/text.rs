@@ -132,7 +132,8 @@ impl Page {
                 format!(" × {most} of {asked} streams ({protocol})")
             }
             (Some(protocol), asked, None) => {
-                format!(" × {} ({protocol})", plural(asked.into(), "stream"))
+                let unit = if protocol.starts_with("RESP") { "command" } else { "stream" };
+                format!(" × {} ({protocol})", plural(asked.into(), unit))
             }
         };
         let backend = match document.host.engine.as_deref() {
@@ -233,9 +234,16 @@ impl Page {
         }
         let messages = ("messages".to_owned(), counts.messages);
         let by_status = counts.by_status.iter().map(|(code, &count)| (code.to_string(), count));
-        let codes = list(std::iter::once(messages).chain(by_status));
+        let by_code = counts.by_code.iter().map(|(code, &count)| (code.clone(), count));
+        let codes = list(std::iter::once(messages).chain(by_status).chain(by_code));
         if !codes.is_empty() {
             self.line("answers", codes);
+        }
+        let looked_up = counts.hits + counts.misses;
+        if looked_up > 0 {
+            let share = Percent(counts.hits as f64 / looked_up as f64);
+            let (hits, misses) = (Grouped(counts.hits), Grouped(counts.misses));
+            self.line("hits", format!("{share}   {hits} hits   {misses} misses"));
         }
     }
 

@@ -4,6 +4,7 @@
 //! [`Context`] provides files, the environment and the target's address; other crates run the plan.
 
 mod answer;
+mod command;
 mod compile;
 mod data;
 mod diagnostic;
@@ -22,6 +23,7 @@ pub mod suite;
 pub mod template;
 mod text;
 
+pub use command::command;
 pub use diagnostic::Diagnostic;
 pub use faults::{chaos_plan, fault};
 

@@ -3,7 +3,7 @@
 use uringbench_core::flow::expected::Expected;
 use uringbench_core::flow::template::Marks;
 use uringbench_core::flow::text as core;
-use uringbench_core::flow::value::{Escape, TemplateValue, Value};
+use uringbench_core::flow::value::{Escape, PADDED_MAX, TemplateValue, Value};
 
 use crate::diagnostic::did_you_mean;
 use crate::template::{Token, TokenKind, tokens};
@@ -73,6 +73,11 @@ impl Text {
     pub(crate) fn constant(&self) -> Option<String> {
         let is_constant = self.0.iter().all(|piece| matches!(piece, Piece::Literal(_)));
         is_constant.then(|| self.literals().collect())
+    }
+
+    /// Whether it depends on the user.
+    pub(crate) fn has_user(&self) -> bool {
+        self.0.iter().any(|piece| matches!(piece, Piece::Value(Value::User)))
     }
 
     /// The text on its own, with values escaped as given.
@@ -148,6 +153,7 @@ impl Names<'_> {
             ("timestamp", []) => Value::Timestamp,
             ("user", []) => Value::User,
             ("int", [low, high]) => int(low, high)?,
+            ("int", [low, high, width]) => padded(low, high, width)?,
             ("int", _) => return Err("{{int}} takes two numbers: write {{int 1 1000}}".into()),
             ("string", [count]) => letters(count)?,
             ("string", _) => return Err("{{string}} takes a length: write {{string 12}}".into()),
@@ -227,6 +233,24 @@ fn int(low: &str, high: &str) -> Result<Value, String> {
         }
         _ => Err("{{int}} spans more than 2^63 numbers: write a smaller range".to_owned()),
     }
+}
+
+/// A number with zeros before it.
+fn padded(low: &str, high: &str, width: &str) -> Result<Value, String> {
+    let Value::Int { low, high } = int(low, high)? else { return int(low, high) };
+    let width = width.strip_prefix("width=").and_then(|width| width.parse::<u8>().ok());
+    let width = width.filter(|width| (1..=PADDED_MAX).contains(&usize::from(*width)));
+    let width = width.ok_or_else(|| {
+        format!("the digits of {{{{int}}}} are 1 to {PADDED_MAX}: write {{{{int 0 999 width=12}}}}")
+    })?;
+    let (Ok(low), Ok(high)) = (u64::try_from(low), u64::try_from(high)) else {
+        return Err("{{int … width=N}} takes no negative numbers: leave width= out".to_owned());
+    };
+    let digits = high.to_string().len();
+    if digits > usize::from(width) {
+        return Err(format!("{high} has {digits} digits: write width={digits} or more"));
+    }
+    Ok(Value::Padded { low, high, width })
 }
 
 fn letters(count: &str) -> Result<Value, String> {

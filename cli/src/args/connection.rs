@@ -194,3 +194,24 @@ pub(crate) enum TlsVersion {
     #[value(name = "1.3")]
     Tls13,
 }
+
+/// The I/O engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    /// io_uring directly, the fastest
+    Ring,
+    /// The monoio runtime; uses epoll where io_uring is forbidden, as in most containers
+    Monoio,
+    /// The tokio-uring runtime, for comparison
+    TokioUring,
+}
+
+impl From<Engine> for plan::Engine {
+    fn from(engine: Engine) -> Self {
+        match engine {
+            Engine::Ring => Self::Ring,
+            Engine::Monoio => Self::Monoio,
+            Engine::TokioUring => Self::TokioUring,
+        }
+    }
+}

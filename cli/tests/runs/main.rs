@@ -36,6 +36,7 @@ mod places;
 mod profile_python;
 mod profile_read;
 mod profiles;
+mod redis;
 mod report_pages;
 mod reports;
 mod scenarios;

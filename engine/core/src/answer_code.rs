@@ -24,6 +24,19 @@ pub enum CodeWord {
     SqlState([u8; 5]),
     /// The first word of a Redis error; `None` when Redis itself knows no such word.
     Redis(Option<&'static str>),
+    /// A Redis reply that is no error.
+    RedisReply(RedisReply),
+}
+
+/// What a Redis reply without an error says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RedisReply {
+    /// Something was found: a string, an array, a map.
+    Value,
+    /// Nothing was found: null.
+    Nil,
+    /// `OK`, or a number.
+    Status,
 }
 
 /// First HTTP status that says that the request failed (RFC 9110 section 15.5).
@@ -39,6 +52,9 @@ const GRPC: u32 = 1 << 28;
 const SQL_STATE: u32 = 2 << 28;
 const REDIS: u32 = 3 << 28;
 const VALUE: u32 = (1 << 28) - 1;
+
+/// Redis replies that are no errors, by [`RedisReply`].
+const REDIS_REPLY: u32 = REDIS | 1 << 16;
 
 /// The error words of Redis 7 (its sources: `server.c` createSharedObjects, `cluster.c`,
 /// `script.c`, `acl.c`).
@@ -107,6 +123,11 @@ impl AnswerCode {
         Self(REDIS | known.map_or(REDIS_WORDS.len(), |index| index) as u32)
     }
 
+    /// A Redis reply that is no error.
+    pub const fn redis_reply(reply: RedisReply) -> Self {
+        Self(REDIS_REPLY | reply as u32)
+    }
+
     /// The code by its protocol.
     pub fn word(self) -> CodeWord {
         let value = self.0 & VALUE;
@@ -119,6 +140,13 @@ impl AnswerCode {
                 };
                 CodeWord::SqlState([4, 3, 2, 1, 0].map(digit))
             }
+            REDIS if self.0 == Self::redis_reply(RedisReply::Value).0 => {
+                CodeWord::RedisReply(RedisReply::Value)
+            }
+            REDIS if self.0 == Self::redis_reply(RedisReply::Nil).0 => {
+                CodeWord::RedisReply(RedisReply::Nil)
+            }
+            REDIS if self.0 >= REDIS_REPLY => CodeWord::RedisReply(RedisReply::Status),
             REDIS => CodeWord::Redis(REDIS_WORDS.get(value as usize).copied()),
             _ if value == 0 => CodeWord::Message,
             _ => CodeWord::Http(value as u16),
@@ -149,7 +177,7 @@ impl AnswerCode {
             CodeWord::Grpc(status) => status != 0,
             CodeWord::SqlState(state) => !matches!(&state[..2], b"00" | b"01" | b"02"),
             CodeWord::Redis(_) => true,
-            CodeWord::Message | CodeWord::Http(_) => false,
+            CodeWord::Message | CodeWord::Http(_) | CodeWord::RedisReply(_) => false,
         }
     }
 }
@@ -163,6 +191,9 @@ impl fmt::Display for AnswerCode {
             CodeWord::Grpc(status) => write!(f, "gRPC {status}"),
             CodeWord::SqlState(state) => write!(f, "SQLSTATE {}", state.escape_ascii()),
             CodeWord::Redis(word) => write!(f, "Redis {}", word.unwrap_or("error")),
+            CodeWord::RedisReply(RedisReply::Value) => f.write_str("Redis value"),
+            CodeWord::RedisReply(RedisReply::Nil) => f.write_str("Redis nil"),
+            CodeWord::RedisReply(RedisReply::Status) => f.write_str("Redis status"),
         }
     }
 }

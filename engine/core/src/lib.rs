@@ -19,6 +19,7 @@ pub mod plan;
 pub mod rate;
 pub mod rate_profile;
 pub mod record;
+pub mod resp;
 pub mod schedule;
 pub mod slo;
 pub mod sse;

@@ -22,8 +22,8 @@ pub use transport::{
     RingCarrier, Route, Transport, WaitMode,
 };
 pub use workload::{
-    Answers, HttpVersion, Messages, PIPELINE_MAX, Requests, StreamKind, StreamPlan, WebSocketPlan,
-    Workload,
+    Answers, Commands, HttpVersion, Messages, PIPELINE_MAX, Requests, StreamKind, StreamPlan,
+    WebSocketPlan, Workload,
 };
 
 use crate::flow::exchange::Exchange;
@@ -167,6 +167,9 @@ pub enum PlanError {
     /// Out of its range.
     #[error("a window of {0} bytes: give 1 to 2147483647")]
     Http2Window(u32),
+    /// Not supported with Redis yet.
+    #[error("{0} does not work with Redis: leave it out")]
+    WithRedis(&'static str),
     /// More users than connections of their own.
     #[error("{users} users cannot each have one of {connections} connections")]
     OwnConnections {
@@ -380,6 +383,9 @@ impl Parts {
         }
         if self.workload.is_http2() {
             self.check_http2()?;
+        }
+        if self.workload.commands().is_some() && self.transport.connections.write_rate.is_some() {
+            return Err(PlanError::WithRedis("--write-rate"));
         }
         let Some(script) = self.workload.script() else {
             return if self.load == Load::Replay { Err(PlanError::Replay) } else { Ok(()) };

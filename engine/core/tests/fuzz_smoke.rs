@@ -54,6 +54,14 @@ fn http_2_reads_alike_however_it_is_split() {
 }
 
 #[test]
+fn replies_of_redis_read_alike_however_they_are_split() {
+    let mut pieces: Vec<Vec<u8>> = REPLIES.iter().map(|piece| piece.as_bytes().to_vec()).collect();
+    pieces.push([b"$5000\r\n", "+OK\r\n".repeat(1_000).as_bytes(), b"\r\n"].concat());
+    let replies: usize = inputs(&pieces).map(|input| checks::resp(&input)).sum();
+    assert!(replies > CASES as usize, "only {replies} replies came out whole");
+}
+
+#[test]
 fn header_blocks_mean_the_same_with_and_without_the_memo() {
     let blocks: [&[u8]; 10] = [
         b"\x81\x88",
@@ -220,6 +228,26 @@ const ANSWERS: [&str; 4] = [
     "HTTP/1.1 101 S\r\nUpgrade: websocket\r\n",
 ];
 
+const REPLIES: [&str; 18] = [
+    "+OK\r\n",
+    ":-1\r\n",
+    "$3\r\nabc\r\n",
+    "$0\r\n\r\n",
+    "$-1\r\n",
+    "*-1\r\n",
+    "*2\r\n",
+    "*0\r\n",
+    "%1\r\n",
+    "~1\r\n",
+    "|1\r\n",
+    ">2\r\n",
+    "_\r\n",
+    "#t\r\n",
+    ",1.5\r\n",
+    "-ERR no\r\n",
+    "!5\r\nOOM x\r\n",
+    "=5\r\ntxt:a\r\n",
+];
 const EVENTS: [&str; 22] = [
     "data: hello\n\n",
     "\n",

@@ -113,7 +113,7 @@ impl Connections {
         if !self.has_sessions() {
             return Begun::Up;
         }
-        let ConnectionConfig { tls, proxy, websocket, http2, .. } = &self.config;
+        let ConnectionConfig { tls, proxy, websocket, http2, redis, .. } = &self.config;
         let connection = &mut self.all[number as usize];
         let mut out = driver.take_buffer();
         if let Some(version) = *proxy
@@ -127,7 +127,8 @@ impl Connections {
             Some(Ok(tls)) => Some(tls),
             None => None,
         };
-        let (has_tls, has_opening) = (tls.is_some(), websocket.is_some() || http2.is_some());
+        let has_tls = tls.is_some();
+        let has_opening = websocket.is_some() || http2.is_some() || redis.is_some();
         if let Some(config) = websocket {
             connection.wire = Wire::WebSocket(Box::new(config.websocket(number)));
         }
@@ -152,7 +153,7 @@ impl Connections {
         number: u32,
         now: Timestamp,
     ) -> Begun {
-        if self.ask_for_websocket(driver, number, now) {
+        if self.ask_for_websocket(driver, number, now) || self.log_in(driver, number, now) {
             return Begun::Opening;
         }
         let Some(config) = &self.config.http2 else { return Begun::Up };
@@ -177,11 +178,12 @@ impl Connections {
 
     /// Whether connections of this run need sessions.
     const fn has_sessions(&self) -> bool {
-        let ConnectionConfig { tls, proxy, websocket, http2, held_at, .. } = &self.config;
+        let ConnectionConfig { tls, proxy, websocket, http2, redis, held_at, .. } = &self.config;
         tls.is_some()
             || proxy.is_some()
             || websocket.is_some()
             || http2.is_some()
+            || redis.is_some()
             || held_at.is_some()
             || self.options.reading.is_some()
             || self.options.writing.is_some()
@@ -197,6 +199,16 @@ impl Connections {
         let Some(config) = &self.config.websocket else { return false };
         let opening = config.plan.opening.bytes().to_vec();
         self.all[number as usize].receive_continuously();
+        self.reply(driver, number, &opening, now);
+        self.receive(driver, number, now);
+        true
+    }
+
+    /// Send the opening of Redis, if the run speaks it. Returns whether it does.
+    fn log_in<D: Driver>(&mut self, driver: &mut D, number: u32, now: Timestamp) -> bool {
+        let Some(config) = &self.config.redis else { return false };
+        let opening = config.commands.login.bytes();
+        self.all[number as usize].wire = Wire::Redis(Box::default());
         self.reply(driver, number, &opening, now);
         self.receive(driver, number, now);
         true
@@ -232,7 +244,7 @@ impl Connections {
         let goodbye = match &mut connection.wire {
             Wire::WebSocket(socket) => socket.goodbye(),
             Wire::Http2(_) => Http2Machine::goodbye(ErrorCode::NO_ERROR),
-            Wire::Http(_) => Vec::new(),
+            Wire::Http(_) | Wire::Redis(_) => Vec::new(),
         };
         match &mut session.tls {
             None => out.extend_from_slice(&goodbye),

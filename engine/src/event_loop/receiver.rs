@@ -200,6 +200,10 @@ impl<D: Driver> Receiver<'_, D> {
             }
             // It has no opaque bytes, so none are skipped.
             Wire::Http2(_) => FeedResult::Open,
+            Wire::Redis(redis) => {
+                redis.reader_mut().skip(count);
+                FeedResult::Open
+            }
         }
     }
 
@@ -365,6 +369,7 @@ impl<D: Driver> Receiver<'_, D> {
     fn read_frames(&mut self, bytes: &[u8]) -> Read {
         match self.connections[self.number].wire() {
             Wire::Http2(_) => self.read_streams(bytes),
+            Wire::Redis(_) => self.read_replies(bytes),
             Wire::Http(_) | Wire::WebSocket(_) => self.read_frame(bytes),
         }
     }

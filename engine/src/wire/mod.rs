@@ -4,6 +4,7 @@
 pub(crate) mod http2;
 pub(crate) mod messages;
 pub(crate) mod proxy;
+pub(crate) mod redis;
 pub(crate) mod stream;
 pub(crate) mod tls;
 pub(crate) mod websocket;
@@ -17,6 +18,7 @@ use uringbench_core::http::unfinished::Unfinished;
 use uringbench_core::plan::{Plan, ProxyVersion, StreamPlan};
 
 use self::http2::{Http2, Http2Config};
+use self::redis::{Redis, RedisConfig};
 use self::websocket::{WebSocket, WebSocketConfig};
 use crate::work::users::{self, FlowConfig};
 
@@ -28,6 +30,8 @@ pub(crate) enum Wire {
     WebSocket(Box<WebSocket>),
     /// HTTP/2, which answers requests in any order.
     Http2(Box<Http2>),
+    /// Redis, which answers commands in order.
+    Redis(Box<Redis>),
 }
 
 impl Wire {
@@ -46,7 +50,7 @@ impl Wire {
     pub(crate) const fn parser(&self) -> Option<&ResponseParser> {
         match self {
             Self::Http(parser) => Some(parser),
-            Self::WebSocket(_) | Self::Http2(_) => None,
+            Self::WebSocket(_) | Self::Http2(_) | Self::Redis(_) => None,
         }
     }
 
@@ -54,7 +58,7 @@ impl Wire {
     #[inline]
     pub(crate) const fn websocket(&self) -> Option<&WebSocket> {
         match self {
-            Self::Http(_) | Self::Http2(_) => None,
+            Self::Http(_) | Self::Http2(_) | Self::Redis(_) => None,
             Self::WebSocket(socket) => Some(socket),
         }
     }
@@ -63,7 +67,7 @@ impl Wire {
     #[inline]
     pub(crate) fn websocket_mut(&mut self) -> Option<&mut WebSocket> {
         match self {
-            Self::Http(_) | Self::Http2(_) => None,
+            Self::Http(_) | Self::Http2(_) | Self::Redis(_) => None,
             Self::WebSocket(socket) => Some(socket),
         }
     }
@@ -72,7 +76,7 @@ impl Wire {
     #[inline]
     pub(crate) const fn http2(&self) -> Option<&Http2> {
         match self {
-            Self::Http(_) | Self::WebSocket(_) => None,
+            Self::Http(_) | Self::WebSocket(_) | Self::Redis(_) => None,
             Self::Http2(http2) => Some(http2),
         }
     }
@@ -81,7 +85,7 @@ impl Wire {
     #[inline]
     pub(crate) fn http2_mut(&mut self) -> Option<&mut Http2> {
         match self {
-            Self::Http(_) | Self::WebSocket(_) => None,
+            Self::Http(_) | Self::WebSocket(_) | Self::Redis(_) => None,
             Self::Http2(http2) => Some(http2),
         }
     }
@@ -95,6 +99,7 @@ impl Wire {
             Self::WebSocket(socket) => socket.machine().opaque(),
             // Frames of other streams stand between the payload of one.
             Self::Http2(_) => 0,
+            Self::Redis(redis) => redis.reader().opaque(),
         }
     }
 
@@ -126,6 +131,8 @@ pub struct ConnectionConfig {
     pub stream: Option<StreamPlan>,
     /// HTTP/2, and what is sent over it.
     pub http2: Option<Http2Config>,
+    /// Redis: the commands.
+    pub redis: Option<RedisConfig>,
     /// The length of the request's header, if its body waits for `100 Continue`.
     pub held_at: Option<usize>,
     /// The flows of a scenario; the request then holds all of their constant requests.
@@ -147,7 +154,7 @@ impl ConnectionConfig {
             || self.flows.as_ref().is_some_and(|config| users::read_answers(&config.script))
     }
 
-    /// The configuration of a plan, without TLS, which is set up separately.
+    /// The configuration of a plan without TLS, flows and commands, which are set up apart.
     pub fn of(plan: &Plan) -> Self {
         let websocket = plan.workload.websocket().cloned().map(Arc::new);
         Self {
@@ -158,6 +165,7 @@ impl ConnectionConfig {
             websocket: websocket.map(|spoken| WebSocketConfig { plan: spoken, seed: plan.seed }),
             stream: plan.workload.stream(),
             http2: Http2Config::of(plan),
+            redis: None,
             held_at: plan.workload.held_at(),
             flows: None,
         }

@@ -266,10 +266,11 @@ impl Work {
         }
     }
 
-    /// Add the bytes of a user's request to `out`.
-    pub(crate) fn render(&mut self, user: u32, now: Timestamp, out: &mut Vec<u8>) {
-        if let Self::Users(users) = self {
-            users.render(user, now, out);
+    /// Add the bytes of requests that differ to `out`: of a user one, of slots `count`.
+    pub(crate) fn render(&mut self, (user, count): (u32, u16), now: Timestamp, out: &mut Vec<u8>) {
+        match self {
+            Self::Slots(slots) => slots.render(count, now, out),
+            Self::Users(users) => users.render(user, now, out),
         }
     }
 

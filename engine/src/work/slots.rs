@@ -1,8 +1,9 @@
-//! The requests of a URL: all equal, and without users.
+//! The requests of a URL, without users: all equal, or one Redis command with other values.
 
 use uringbench_core::flow::step::{Failed, Judgement};
 use uringbench_core::outcome::Outcome;
 use uringbench_core::pacer::{Pace, Pacer};
+use uringbench_core::statistics::random::Random;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::websocket::machine::Message;
 
@@ -14,6 +15,7 @@ use crate::event_loop::LoopOptions;
 use crate::record::recorder::Recorder;
 use crate::wire::ConnectionConfig;
 use crate::wire::messages::Hearing;
+use crate::wire::redis::RedisConfig;
 use crate::wire::websocket::WebSocketConfig;
 
 /// The slots of one worker.
@@ -23,20 +25,56 @@ pub(crate) struct Slots {
     pub(super) step: StepConfig,
     /// Whether they are released on a schedule.
     is_open: bool,
+    /// Makes the requests, if they differ.
+    maker: Option<Box<CommandMaker>>,
+}
+
+/// Makes Redis commands with other values each.
+struct CommandMaker {
+    config: RedisConfig,
+    random: Random,
+    /// How many were made.
+    made: u64,
+}
+
+impl CommandMaker {
+    fn new(config: &RedisConfig) -> Self {
+        let seed = config.seed ^ u64::from(config.share.index).rotate_right(16);
+        Self { config: config.clone(), random: Random::new(seed), made: 0 }
+    }
+
+    /// Add a command to `out`.
+    fn make(&mut self, now: Timestamp, out: &mut Vec<u8>) {
+        let RedisConfig { commands, share, epoch, .. } = &self.config;
+        // Unique among those of all workers.
+        let sequence = self.made * u64::from(share.count) + u64::from(share.index);
+        let unix_ms = epoch + now.0 / 1_000_000;
+        commands.command.render((sequence, unix_ms), &mut self.random, out);
+        self.made += 1;
+    }
 }
 
 impl Slots {
     pub(super) fn new(options: &LoopOptions, config: &ConnectionConfig) -> Self {
         let knows_answers = config.websocket.as_ref().is_some_and(WebSocketConfig::knows_answers);
+        let differ = |redis: &&RedisConfig| !redis.commands.command.is_constant();
+        let maker = config.redis.as_ref().filter(differ).map(CommandMaker::new).map(Box::new);
         let step = StepConfig {
-            constant: Some(0..config.request.len()),
+            constant: maker.is_none().then_some(0..config.request.len()),
             is_head: options.is_head,
             is_repeatable: options.is_repeatable,
             reading: config.stream.map_or(Reading::Status, Reading::Stream),
             socket: None,
             hearing: knows_answers.then(Hearing::default),
         };
-        Self { pacer: None, step, is_open: options.is_open }
+        Self { pacer: None, step, is_open: options.is_open, maker }
+    }
+
+    /// Add `count` requests that differ to `out`.
+    pub(super) fn render(&mut self, count: u16, now: Timestamp, out: &mut Vec<u8>) {
+        if let Some(maker) = &mut self.maker {
+            (0..count).for_each(|_| maker.make(now, out));
+        }
     }
 
     /// In a closed loop, as many as a connection can take; in an open one, one, so that they spread

@@ -24,7 +24,7 @@ use uringbench_core::websocket::handshake::{Opening, OpeningParts};
 use uringbench_core::window::Phase;
 use uringbench_engine::{
     Boundaries, Command, ConnectionConfig, EventLoop, FlowConfig, IntervalCounts, LoopOptions,
-    Totals, Turn, client_config,
+    RedisConfig, Totals, Turn, client_config,
 };
 
 use crate::scripts::scripted;
@@ -487,6 +487,7 @@ pub(crate) fn climate(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Climat
         can_skip: plan.tls().is_none() && below(4) > 0,
         is_head: plan.workload.is_head(),
         is_http2: plan.workload.is_http2(),
+        is_redis: plan.workload.commands().is_some(),
         pipeline: plan.workload.pipeline(),
         request_length: plan.workload.bytes().len(),
         held_at: plan.workload.held_at(),
@@ -512,6 +513,7 @@ fn is_forgiving(plan: &Plan, climate: &Climate) -> bool {
         && climate.leaves.is_some_and(leaves)
         && plan.workload.script().is_none()
         && plan.workload.websocket().is_none()
+        && plan.workload.commands().is_none()
         && !plan.workload.is_http2()
         && plan.read_rate().is_none()
         && plan.transport.connections.write_rate.is_none()
@@ -533,5 +535,11 @@ pub(crate) fn terms(plan: &Plan) -> ConnectionConfig {
         seed: plan.seed,
         epoch: 0,
     });
-    ConnectionConfig { tls, flows, ..ConnectionConfig::of(plan) }
+    let redis = plan.workload.commands().map(|commands| RedisConfig {
+        commands: Arc::clone(commands),
+        share: Share::WHOLE,
+        seed: plan.seed,
+        epoch: 0,
+    });
+    ConnectionConfig { tls, flows, redis, ..ConnectionConfig::of(plan) }
 }

@@ -8,6 +8,7 @@ mod departures;
 mod greetings;
 mod interrupted;
 mod receives;
+mod replies;
 mod scripts;
 mod secure;
 mod server;

@@ -207,3 +207,51 @@ fn fault(random: &mut Xoshiro256PlusPlus, is_head: bool) -> Answer {
         _ => Answer::ThenClose(good),
     }
 }
+
+/// The reply of Redis to a command, after a push if one comes.
+pub(crate) fn redis_reply(
+    random: &mut Xoshiro256PlusPlus,
+    manners: Manners,
+    pushes: bool,
+) -> Answer {
+    let push = if pushes { &b">2\r\n+invalidate\r\n$1\r\nk\r\n"[..] } else { b"" };
+    let length = if random.next_u64() % 1_000 < manners.large_share { 50_000 } else { 3 };
+    let reply = match random.next_u64() % 8 {
+        0 => b"$-1\r\n".to_vec(),
+        1 => b"-LOADING Redis is loading the dataset in memory\r\n".to_vec(),
+        2 => b"*2\r\n$1\r\na\r\n*1\r\n:5\r\n".to_vec(),
+        3 => b"|1\r\n+ttl\r\n:9\r\n_\r\n".to_vec(),
+        4 => {
+            let text = "x".repeat(length);
+            format!("${length}\r\n{text}\r\n").into_bytes()
+        }
+        _ => b"+OK\r\n".to_vec(),
+    };
+    if random.next_u64() % 1_000 >= manners.fault_share {
+        return Answer::Bytes([push, &reply].concat());
+    }
+    let part = reply[..random.next_u64() as usize % reply.len()].to_vec();
+    match random.next_u64() % 6 {
+        0 => Answer::Silence,
+        1 => Answer::ThenClose(part),
+        2 => Answer::ThenReset(part),
+        3 => Answer::Bytes(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
+        4 => Answer::Bytes([reply.clone(), reply].concat()),
+        _ => Answer::ThenClose(reply),
+    }
+}
+
+/// The reply to a command of the opening.
+pub(crate) fn redis_opened(random: &mut Xoshiro256PlusPlus, manners: Manners) -> Answer {
+    if random.next_u64() % 1_000 >= manners.fault_share {
+        return Answer::Bytes(b"+OK\r\n".to_vec());
+    }
+    match random.next_u64() % 6 {
+        0 => Answer::Silence,
+        1 => Answer::ThenClose(b"-ERR max number of clients reached\r\n".to_vec()),
+        2 => Answer::Bytes(b"-NOAUTH Authentication required.\r\n".to_vec()),
+        3 => Answer::Bytes(b"\x15\x03\x03\x00\x02".to_vec()),
+        4 => Answer::Bytes(b"+OK\r\n+OK\r\n+OK\r\n+OK\r\n".to_vec()),
+        _ => Answer::ThenReset(Vec::new()),
+    }
+}

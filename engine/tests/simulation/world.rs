@@ -4,6 +4,7 @@
 //! that does not exist, exactly one receive armed on each open connection, every lease returned.
 
 mod climate;
+mod replying;
 mod serving;
 mod streaming;
 mod visiting;
@@ -437,6 +438,9 @@ impl Driver for World {
         }
         if self.climate.script.is_some() {
             return self.visit(connection, generation, &bytes);
+        }
+        if self.climate.is_redis {
+            return self.take_commands(connection, generation, &bytes);
         }
         let simulated = self.current(connection, generation);
         let is_first = !std::mem::replace(&mut simulated.is_opened, true);

@@ -8,17 +8,18 @@ use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
-use uringbench_core::answer_code::AnswerCode;
+use uringbench_core::answer_code::{AnswerCode, CodeWord, RedisReply};
 use uringbench_core::cause::Cause;
 use uringbench_core::http::deviation::Deviation;
 use uringbench_core::http2::settings::Http2Settings;
 use uringbench_core::outcome::{Counts, Outcome};
 use uringbench_core::plan::{
     Arrivals, Closing, ConnectionOrder, Load, Plan, ProxyVersion, StreamKind, TlsPlan, TlsVersions,
-    Trust, WaitMode,
+    Trust, WaitMode, Workload,
 };
 use uringbench_core::rate::Rate;
 use uringbench_core::record::{Interval, RunRecord, Times, WorkerRecord};
+use uringbench_core::resp::opening::RespVersion;
 use uringbench_core::slo::{Met, SloFinding};
 use uringbench_core::summary::{
     FlowSummary, Quantile, Spread, StepSummary, Summary, TcpSummary, TimeSummary, WorkerShare,
@@ -248,7 +249,7 @@ fn plan(parts: &DocumentParts<'_>) -> PlanFigures {
         cores: plan.transport.cpus.clone(),
         connections: plan.connections(),
         pipeline: plan.workload.pipeline(),
-        protocol: plan.workload.is_http2().then(|| "HTTP/2".to_owned()),
+        protocol: protocol(plan),
         h2_table: Some(http2.table).filter(|table| *table != usual.table),
         h2_window: Some(http2.window).filter(|window| *window != usual.window),
         load: load.to_owned(),
@@ -289,6 +290,17 @@ fn plan(parts: &DocumentParts<'_>) -> PlanFigures {
         source_ips: plan.sources().iter().map(ToString::to_string).collect(),
         fingerprint: None,
     }
+}
+
+fn protocol(plan: &Plan) -> Option<String> {
+    let name = match &plan.workload {
+        Workload::Commands(commands) => match commands.login.version {
+            RespVersion::Resp2 => "RESP2",
+            RespVersion::Resp3 => "RESP3",
+        },
+        workload => workload.is_http2().then_some("HTTP/2")?,
+    };
+    Some(name.to_owned())
 }
 
 fn tls(plan: &TlsPlan) -> TlsPlanned {
@@ -346,6 +358,13 @@ fn phases(windows: &NamedWindows) -> Vec<PhaseFigures> {
 fn counts(record: &RunRecord) -> CountFigures {
     let statuses = record.codes.iter();
     let statuses = statuses.filter_map(|(code, answers)| Some((code.status()?, answers)));
+    let replies = |reply| record.codes.get(AnswerCode::redis_reply(reply));
+    let mut by_code = BTreeMap::new();
+    for (code, answers) in record.codes.iter() {
+        if let CodeWord::Redis(word) = code.word() {
+            *by_code.entry(word.unwrap_or("other").to_owned()).or_default() += answers;
+        }
+    }
     CountFigures {
         released: record.counts.released,
         completed: record.counts.completed(),
@@ -355,6 +374,10 @@ fn counts(record: &RunRecord) -> CountFigures {
         tolerated: record.tolerated.list().map(tolerated).collect(),
         by_status: statuses.collect(),
         messages: record.codes.get(AnswerCode::MESSAGE),
+        by_code,
+        hits: replies(RedisReply::Value),
+        misses: replies(RedisReply::Nil),
+        acknowledged: replies(RedisReply::Status),
         warmup_released: record.warmup_counts.released,
     }
 }

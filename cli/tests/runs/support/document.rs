@@ -77,7 +77,7 @@ impl Document {
         counted.map_or(0, |n| n.as_u64().expect("by_status holds counts"))
     }
 
-    /// released = Σ outcomes; every complete answer has a status, except messages; every released
+    /// released = Σ outcomes; every complete answer has a status, a word or a kind; every released
     /// slot is in the response times, and every complete answer in the service times.
     pub(crate) fn assert_law(&self) {
         assert_eq!(self.text("schema"), "uringbench.run/1", "{}", self.story);
@@ -90,8 +90,11 @@ impl Document {
         assert_eq!(self.count("counts.completed"), completed, "completed\n{}", self.story);
         let by_status = self.at("counts.by_status").as_object().expect("by_status is an object");
         let reported: u64 = by_status.values().filter_map(Value::as_u64).sum();
-        let reported = reported + self.count("counts.messages");
-        assert_eq!(reported, completed, "Σ by_status + messages = completed\n{}", self.story);
+        let by_code = self.at("counts.by_code").as_object().expect("by_code is an object");
+        let errors: u64 = by_code.values().filter_map(Value::as_u64).sum();
+        let others = ["messages", "hits", "misses", "acknowledged"];
+        let others: u64 = others.iter().map(|key| self.count(&format!("counts.{key}"))).sum();
+        assert_eq!(reported + errors + others, completed, "answers by kind\n{}", self.story);
         let responses = self.count("latency_ns.response.count");
         assert_eq!(responses, self.released(), "response times, one per slot\n{}", self.story);
         let services = self.count("latency_ns.service.count");

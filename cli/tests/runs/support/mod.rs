@@ -9,6 +9,7 @@ pub(crate) mod nginx;
 pub(crate) mod program;
 pub(crate) mod queue_server;
 pub(crate) mod recording;
+pub(crate) mod redis_server;
 pub(crate) mod requests;
 pub(crate) mod run;
 pub(crate) mod script;

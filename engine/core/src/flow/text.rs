@@ -7,12 +7,15 @@ use crate::statistics::random::Random;
 
 /// Literal bytes and slots in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Text(Vec<Piece>);
+pub struct Text(Vec<TextPart>);
 
+/// A part of a text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Piece {
+pub enum TextPart {
+    /// Always these bytes.
     Literal(#[serde(with = "crate::stored")] Vec<u8>),
+    /// A value.
     Slot(TemplateValue),
 }
 
@@ -25,15 +28,15 @@ impl Text {
     /// Append these bytes.
     pub fn literal(mut self, bytes: &[u8]) -> Self {
         match self.0.last_mut() {
-            Some(Piece::Literal(before)) => before.extend_from_slice(bytes),
-            _ => self.0.push(Piece::Literal(bytes.to_vec())),
+            Some(TextPart::Literal(before)) => before.extend_from_slice(bytes),
+            _ => self.0.push(TextPart::Literal(bytes.to_vec())),
         }
         self
     }
 
     /// Append this slot.
     pub fn slot(mut self, slot: TemplateValue) -> Self {
-        self.0.push(Piece::Slot(slot));
+        self.0.push(TextPart::Slot(slot));
         self
     }
 
@@ -41,17 +44,31 @@ impl Text {
     pub fn constant(&self) -> Option<&[u8]> {
         match self.0.as_slice() {
             [] => Some(&[]),
-            [Piece::Literal(bytes)] => Some(bytes),
+            [TextPart::Literal(bytes)] => Some(bytes),
             _ => None,
         }
+    }
+
+    /// Its parts, in order.
+    pub fn parts(&self) -> &[TextPart] {
+        &self.0
+    }
+
+    /// Its constant length in bytes; `None` if it depends on its values.
+    pub fn width(&self) -> Option<usize> {
+        let width = |piece: &TextPart| match piece {
+            TextPart::Literal(bytes) => Some(bytes.len()),
+            TextPart::Slot(slot) => slot.width(),
+        };
+        self.0.iter().map(width).sum()
     }
 
     /// Pass on the text piece by piece.
     pub fn pieces(&self, scope: &Scope<'_>, random: &mut Random, mut take: &mut dyn FnMut(&[u8])) {
         for piece in &self.0 {
             match piece {
-                Piece::Literal(bytes) => take(bytes),
-                Piece::Slot(slot) => slot.pieces(scope, random, &mut take),
+                TextPart::Literal(bytes) => take(bytes),
+                TextPart::Slot(slot) => slot.pieces(scope, random, &mut take),
             }
         }
     }

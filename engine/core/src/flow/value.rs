@@ -13,6 +13,8 @@ use crate::statistics::random::Random;
 
 /// Milliseconds since 1970 have this many digits until the year 2286.
 const TIMESTAMP_DIGITS: usize = 13;
+/// The most digits of a number with zeros before it: those of 2^63.
+pub const PADDED_MAX: usize = 19;
 /// Of `8-4-4-4-12` hexadecimal digits.
 const UUID_BYTES: usize = 36;
 /// The letters of random strings, which need no escape in a URL, JSON or a header.
@@ -37,6 +39,15 @@ pub enum Value {
         low: i64,
         /// At least `low`, and less than 2^63 above it.
         high: i64,
+    },
+    /// The same with zeros before it, so that it always has `width` digits.
+    Padded {
+        /// At most `high`.
+        low: u64,
+        /// At least `low`, below 2^63, and of at most `width` digits.
+        high: u64,
+        /// 1 to 19.
+        width: u8,
     },
     /// A number of random letters and digits.
     Letters(usize),
@@ -117,6 +128,7 @@ impl TemplateValue {
             Value::Uuid => Some(UUID_BYTES),
             Value::Timestamp => Some(TIMESTAMP_DIGITS),
             Value::Letters(count) => Some(*count),
+            Value::Padded { width, .. } => Some(PADDED_MAX.min((*width).into())),
             Value::Choice(choices) => {
                 let width = choices.first()?.len();
                 choices.iter().all(|choice| choice.len() == width).then_some(width)
@@ -146,6 +158,11 @@ impl TemplateValue {
                 let drawn = random.below(high.abs_diff(*low) as usize + 1);
                 let number = low.saturating_add_unsigned(drawn as u64);
                 take(Digits::of(number.into()).text());
+            }
+            Value::Padded { low, high, width } => {
+                let drawn = random.below((high.abs_diff(*low) as usize).saturating_add(1));
+                let digits = padded(low.saturating_add(drawn as u64));
+                take(&digits[PADDED_MAX.saturating_sub((*width).into())..]);
             }
             Value::Letters(count) => {
                 for _ in 0..*count {
@@ -253,8 +270,17 @@ fn uuid(random: &mut Random) -> [u8; UUID_BYTES] {
 }
 
 fn timestamp(unix_ms: u64) -> [u8; TIMESTAMP_DIGITS] {
-    let mut text = [b'0'; TIMESTAMP_DIGITS];
-    let mut rest = unix_ms;
+    decimal(unix_ms)
+}
+
+fn padded(number: u64) -> [u8; PADDED_MAX] {
+    decimal(number)
+}
+
+/// The last digits of a number, with zeros before it.
+fn decimal<const DIGITS: usize>(number: u64) -> [u8; DIGITS] {
+    let mut text = [b'0'; DIGITS];
+    let mut rest = number;
     for digit in text.iter_mut().rev() {
         *digit = b'0' + (rest % 10) as u8; // a digit
         rest /= 10;

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::script::Script;
 use crate::http::request::RequestTemplate;
+use crate::resp::command::RedisCommand;
+use crate::resp::opening::RedisLogin;
 use crate::time::Nanos;
 use crate::websocket::handshake::Opening;
 
@@ -17,8 +19,21 @@ pub enum Workload {
     Requests(Requests),
     /// The same message repeatedly, over WebSockets.
     Messages(Messages),
+    /// The same Redis command repeatedly, with other values.
+    Commands(Arc<Commands>),
     /// The steps of users. Flows are then due on a schedule, not requests.
     Script(Arc<Script>),
+}
+
+/// One Redis command, sent repeatedly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commands {
+    /// The command.
+    pub command: RedisCommand,
+    /// Commands in flight per connection, 1..=[`PIPELINE_MAX`].
+    pub pipeline: u16,
+    /// How connections are opened.
+    pub login: RedisLogin,
 }
 
 /// One HTTP request, sent repeatedly.
@@ -128,6 +143,7 @@ impl Workload {
         match self {
             Self::Requests(requests) => requests.request.shared(),
             Self::Messages(messages) => messages.message.shared(),
+            Self::Commands(commands) => commands.command.example(),
             Self::Script(script) => script.constants(),
         }
     }
@@ -137,6 +153,7 @@ impl Workload {
         match self {
             Self::Requests(Requests { request, .. }) => &request.bytes()[..request.head_length()],
             Self::Messages(messages) => messages.websocket.opening.bytes(),
+            Self::Commands(_) => &[],
             Self::Script(script) => script.constants(),
         }
     }
@@ -145,7 +162,7 @@ impl Workload {
     pub const fn request(&self) -> Option<&RequestTemplate> {
         match self {
             Self::Requests(requests) => Some(&requests.request),
-            Self::Messages(_) | Self::Script(_) => None,
+            Self::Messages(_) | Self::Commands(_) | Self::Script(_) => None,
         }
     }
 
@@ -155,15 +172,17 @@ impl Workload {
         match self {
             Self::Requests(requests) => requests.pipeline,
             Self::Messages(messages) => messages.pipeline,
+            Self::Commands(commands) => commands.pipeline,
             Self::Script(script) => script.streams().unwrap_or(1),
         }
     }
 
     /// Set the number in flight per connection. A script stays unchanged.
-    pub const fn set_pipeline(&mut self, depth: u16) {
+    pub fn set_pipeline(&mut self, depth: u16) {
         match self {
             Self::Requests(requests) => requests.pipeline = depth,
             Self::Messages(messages) => messages.pipeline = depth,
+            Self::Commands(commands) => Arc::make_mut(commands).pipeline = depth,
             Self::Script(_) => {}
         }
     }
@@ -183,7 +202,7 @@ impl Workload {
     pub const fn websocket(&self) -> Option<&WebSocketPlan> {
         match self {
             Self::Messages(messages) => Some(&messages.websocket),
-            Self::Requests(_) | Self::Script(_) => None,
+            Self::Requests(_) | Self::Commands(_) | Self::Script(_) => None,
         }
     }
 
@@ -199,8 +218,16 @@ impl Workload {
     pub fn is_http2(&self) -> bool {
         match self {
             Self::Requests(requests) => requests.version == HttpVersion::Http2,
-            Self::Messages(_) => false,
+            Self::Messages(_) | Self::Commands(_) => false,
             Self::Script(script) => script.streams().is_some(),
+        }
+    }
+
+    /// The Redis command, if commands are sent.
+    pub const fn commands(&self) -> Option<&Arc<Commands>> {
+        match self {
+            Self::Commands(commands) => Some(commands),
+            Self::Requests(_) | Self::Messages(_) | Self::Script(_) => None,
         }
     }
 
@@ -208,7 +235,7 @@ impl Workload {
     pub const fn script(&self) -> Option<&Arc<Script>> {
         match self {
             Self::Script(script) => Some(script),
-            Self::Requests(_) | Self::Messages(_) => None,
+            Self::Requests(_) | Self::Messages(_) | Self::Commands(_) => None,
         }
     }
 }

@@ -52,6 +52,7 @@ impl World {
     pub(super) fn decrypt(&mut self, connection: u32, generation: u32, bytes: &[u8]) {
         let length = self.climate.request_length;
         let has_script = self.climate.script.is_some();
+        let is_redis = self.climate.is_redis;
         let now = self.now;
         let simulated = self.current(connection, generation);
         let secure = simulated.secure.as_mut().expect("only records are made to be sent");
@@ -60,6 +61,10 @@ impl World {
         if has_script {
             self.deliver(connection, generation, time, out, None);
             return self.visit(connection, generation, &plain);
+        }
+        if is_redis {
+            self.deliver(connection, generation, time, out, None);
+            return self.take_commands(connection, generation, &plain);
         }
         let came = simulated.half + plain.len();
         simulated.half = came % length;
@@ -75,6 +80,7 @@ impl World {
         let (manners, is_head) = (self.climate.manners, self.climate.is_head);
         let answer = match (&self.climate.always, &self.climate.websocket) {
             (Some(answer), _) => answer.clone(),
+            (None, _) if self.climate.is_redis => self.reply_to_command(),
             (None, Some(websocket)) => replied(&mut self.random, manners, websocket),
             (None, None) => answer(&mut self.random, manners, is_head),
         };

@@ -1,0 +1,232 @@
+//! A Redis URL: the login in it, and the command that is sent.
+//!
+//! The password is taken out of the URL before anything else reads it.
+
+use std::sync::Arc;
+
+use uringbench_core::plan::{Commands, Workload};
+use uringbench_core::resp::command::RedisCommand;
+use uringbench_core::resp::opening::{RedisLogin, RespVersion};
+
+use crate::args::{RedisArgs, RequestArgs, RunArgs, StreamArgs};
+use crate::exit::{Failure, usage};
+use crate::request::BuiltRequest;
+
+/// The digits of a random key, as in redis-benchmark.
+const KEY_DIGITS: usize = 12;
+/// Bytes of a value, as in redis-benchmark.
+const DATA_SIZE: u32 = 3;
+/// The largest value: it is kept in memory.
+const DATA_MAX: u32 = 512 << 20;
+
+/// Whether a URL is one of Redis.
+pub(crate) fn is_redis(url: &str) -> bool {
+    let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+    ["redis", "rediss"].iter().any(|name| scheme.eq_ignore_ascii_case(name))
+}
+
+/// The URL without user and password, and those; the same URL if it is not of Redis.
+pub(crate) fn without_login(url: &str) -> Result<(String, RedisLogin), Failure> {
+    let mut login = RedisLogin::default();
+    let Some((scheme, rest)) = url.split_once("://").filter(|_| is_redis(url)) else {
+        return Ok((url.to_owned(), login));
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let Some((given, host)) = authority.rsplit_once('@') else {
+        return Ok((url.to_owned(), login));
+    };
+    let (user, password) = given.split_once(':').unwrap_or((given, ""));
+    let decoded = |text: &str| {
+        decoded(text).ok_or_else(|| {
+            usage(
+                "user and password in the URL are not percent-encoded UTF-8: write `%` as %25 and \
+                 `@` as %40",
+            )
+        })
+    };
+    if password.is_empty() {
+        return Err(usage(
+            "the URL has a user without a password: write redis://USER:PASSWORD@HOST, or \
+             redis://:PASSWORD@HOST for the default user",
+        ));
+    }
+    login.user = if user.is_empty() { None } else { Some(decoded(user)?) };
+    login.password = Some(decoded(password)?);
+    Ok((format!("{scheme}://{host}{path}"), login))
+}
+
+/// `%XX` as bytes; `None` if they are not UTF-8.
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((&first, behind)) = rest.split_first() {
+        rest = behind;
+        if first == b'%' {
+            let digits = std::str::from_utf8(behind.get(..2)?).ok()?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = &behind[2..];
+        } else {
+            bytes.push(first);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// The command of these options, for the database that the URL's path names.
+pub(crate) fn build(
+    args: &RunArgs,
+    path: &str,
+    mut login: RedisLogin,
+) -> Result<BuiltRequest, Failure> {
+    refuse_http(&args.request, &args.stream)?;
+    login.database = database(path)?;
+    if args.redis.resp3 {
+        login.version = RespVersion::Resp3;
+    }
+    let typed = typed(args)?;
+    let env = |name: &str| std::env::var(name).ok();
+    let words = uringbench_scenario::command(&typed, &env);
+    let words = words.map_err(|why| usage(format!("`{typed}`: {why}")))?;
+    let command = RedisCommand::new(words).map_err(|why| usage(why.to_string()))?;
+    if args.load.seed.is_some() && args.load.rate.is_none() && command.is_constant() {
+        return Err(usage(
+            "--seed has no effect: neither the command nor its due times are random",
+        ));
+    }
+    let commands = Commands { command, pipeline: 1, login };
+    Ok(BuiltRequest { method: shown(&typed), workload: Workload::Commands(Arc::new(commands)) })
+}
+
+/// The command as it stands in reports: a long one only begins.
+fn shown(typed: &str) -> String {
+    const SHOWN_MAX: usize = 80;
+    match typed.char_indices().nth(SHOWN_MAX) {
+        None => typed.trim().to_owned(),
+        Some((end, _)) => format!("{}…", typed[..end].trim_start()),
+    }
+}
+
+/// Redis is not asked for with another URL.
+pub(crate) fn refuse(args: &RunArgs) -> Result<(), Failure> {
+    let RedisArgs { test, resp3, .. } = &args.redis;
+    if let Some(command) = &args.command {
+        return Err(usage(format!(
+            "unexpected argument '{command}': one URL or scenario at a time; a command of \
+             uringbench comes first, and one of Redis behind a redis:// URL"
+        )));
+    }
+    if !test.is_empty() || *resp3 {
+        return Err(usage("--test and --resp3 are for Redis: use a redis:// or rediss:// URL"));
+    }
+    Ok(())
+}
+
+fn refuse_http(request: &RequestArgs, stream: &StreamArgs) -> Result<(), Failure> {
+    let RequestArgs { method, headers, body, body_file, body_size, form, .. } = request;
+    let RequestArgs { chunked, http2, expect_continue, subprotocol, binary, echo, .. } = request;
+    let StreamArgs { sse, stream, stall, events } = stream;
+    let given = [
+        ("-m", method.is_some()),
+        ("-H", !headers.is_empty()),
+        ("--body", body.is_some()),
+        ("--body-file", body_file.is_some()),
+        ("--body-size", body_size.is_some()),
+        ("--form", !form.is_empty()),
+        ("--chunked", chunked.is_some()),
+        ("--http2", *http2),
+        ("--expect-continue", *expect_continue),
+        ("--subprotocol", !subprotocol.is_empty()),
+        ("--binary", *binary),
+        ("--echo", *echo),
+        ("--greeting", request.greeting.is_some()),
+        ("--sse", *sse),
+        ("--stream", *stream),
+        ("--stall", stall.is_some()),
+        ("--events", events.is_some()),
+    ];
+    match given.iter().find(|(_, is_given)| *is_given) {
+        None => Ok(()),
+        Some((option, _)) => {
+            Err(usage(format!("{option} is for HTTP or WebSockets: leave it out with Redis")))
+        }
+    }
+}
+
+fn database(path: &str) -> Result<u32, Failure> {
+    let digits = path.strip_prefix('/').unwrap_or(path);
+    if digits.is_empty() {
+        return Ok(0);
+    }
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|_| is_number).ok_or_else(|| {
+        usage(format!("`{path}` is no database: write its number, as in redis://HOST:6379/0"))
+    })
+}
+
+/// The command as text.
+fn typed(args: &RunArgs) -> Result<String, Failure> {
+    let RedisArgs { test, keyspace, data_size, .. } = &args.redis;
+    let one = match (&args.command, test.as_slice()) {
+        (Some(_), _) if keyspace.is_some() || data_size.is_some() => {
+            return Err(usage(
+                "-r and --data-size are for --test: write {{int 0 999999 width=12}} and \
+                 {{string 100}} into a command",
+            ));
+        }
+        (Some(command), _) => return Ok(command.clone()),
+        (None, [one]) => *one,
+        (None, []) => {
+            return Err(usage(
+                "no command given: write one behind the URL, as in 'GET key:{{int 0 999999 \
+                 width=12}}', or give --test set,get",
+            ));
+        }
+        (None, _) => {
+            return Err(usage("several --test are several runs: give one of them here"));
+        }
+    };
+    let size = data_size.unwrap_or(DATA_SIZE);
+    if size > DATA_MAX {
+        return Err(usage(format!("--data-size {size}: Redis stores at most 512 MiB in a value")));
+    }
+    let key = match keyspace {
+        None => format!("{:0KEY_DIGITS$}", 0),
+        Some(keys) => format!("{{{{int 0 {} width={KEY_DIGITS}}}}}", keys - 1),
+    };
+    let value = if size == 0 { "''".to_owned() } else { "x".repeat(size as usize) };
+    Ok(one.command(&key, &value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_are_taken_out_of_the_url() {
+        for (url, left, user, password) in [
+            ("redis://h:1/2", "redis://h:1/2", None, None),
+            ("redis://:p%40ss@h", "redis://h", None, Some("p@ss")),
+            ("rediss://a:b:c@h/0", "rediss://h/0", Some("a"), Some("b:c")),
+            ("REDIS://u:x@y@h/", "REDIS://h/", Some("u"), Some("x@y")),
+            ("redis://h/a@b", "redis://h/a@b", None, None),
+            ("http://u:p@h/", "http://u:p@h/", None, None),
+        ] {
+            let (rest, login) = without_login(url).expect(url);
+            assert_eq!(rest, left);
+            assert_eq!((login.user.as_deref(), login.password.as_deref()), (user, password));
+        }
+        for wrong in ["redis://u@h", "redis://u:@h", "redis://:%zz@h", "redis://:%@h"] {
+            let why = without_login(wrong).expect_err(wrong).to_string();
+            assert!(!why.contains("zz"), "{why}");
+        }
+    }
+
+    #[test]
+    fn databases_are_numbers() {
+        assert_eq!([database("/").ok(), database("/15").ok()], [Some(0), Some(15)]);
+        for wrong in ["/x", "/-1", "/+1", "/1?a", "/99999999999"] {
+            assert!(database(wrong).is_err(), "{wrong}");
+        }
+    }
+}
