@@ -8,7 +8,7 @@ use uringbench_core::plan::{Commands, Workload};
 use uringbench_core::resp::command::RedisCommand;
 use uringbench_core::resp::opening::{RedisLogin, RespVersion};
 
-use crate::args::{RedisArgs, RequestArgs, RunArgs, StreamArgs};
+use crate::args::{RedisArgs, RedisTest, RequestArgs, RunArgs, StreamArgs};
 use crate::exit::{Failure, usage};
 use crate::request::BuiltRequest;
 
@@ -16,7 +16,7 @@ use crate::request::BuiltRequest;
 const KEY_DIGITS: usize = 12;
 /// Bytes of a value, as in redis-benchmark.
 const DATA_SIZE: u32 = 3;
-/// The largest value: it is kept in memory.
+/// The most bytes of values in a command.
 const DATA_MAX: u32 = 512 << 20;
 
 /// Whether a URL is one of Redis.
@@ -33,6 +33,12 @@ pub(crate) fn without_login(url: &str) -> Result<(String, RedisLogin), Failure> 
     };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
+    if path.contains('@') {
+        return Err(usage(
+            "the URL has an `@` behind its host: write `/`, `?` and `#` of a password as %2F, %3F \
+             and %23",
+        ));
+    }
     let Some((given, host)) = authority.rsplit_once('@') else {
         return Ok((url.to_owned(), login));
     };
@@ -85,8 +91,13 @@ pub(crate) fn build(
         login.version = RespVersion::Resp3;
     }
     let typed = typed(args)?;
-    let env = |name: &str| std::env::var(name).ok();
-    let words = uringbench_scenario::command(&typed, &env);
+    if typed.contains("{{env") {
+        return Err(usage(
+            "{{env}} in a command of Redis would be stored with the run: write the value, if it is \
+             no secret; a password belongs into the URL",
+        ));
+    }
+    let words = uringbench_scenario::command(&typed, &|_: &str| None);
     let words = words.map_err(|why| usage(format!("`{typed}`: {why}")))?;
     let command = RedisCommand::new(words).map_err(|why| usage(why.to_string()))?;
     if args.load.seed.is_some() && args.load.rate.is_none() && command.is_constant() {
@@ -187,8 +198,11 @@ fn typed(args: &RunArgs) -> Result<String, Failure> {
         }
     };
     let size = data_size.unwrap_or(DATA_SIZE);
-    if size > DATA_MAX {
-        return Err(usage(format!("--data-size {size}: Redis stores at most 512 MiB in a value")));
+    let values = if one == RedisTest::Mset { RedisTest::MSET_KEYS } else { 1 };
+    if u64::from(size) * values as u64 > u64::from(DATA_MAX) {
+        return Err(usage(format!(
+            "--data-size {size}: a command is kept in memory, so its values are 512 MiB at most"
+        )));
     }
     let key = match keyspace {
         None => format!("{:0KEY_DIGITS$}", 0),
@@ -209,14 +223,16 @@ mod tests {
             ("redis://:p%40ss@h", "redis://h", None, Some("p@ss")),
             ("rediss://a:b:c@h/0", "rediss://h/0", Some("a"), Some("b:c")),
             ("REDIS://u:x@y@h/", "REDIS://h/", Some("u"), Some("x@y")),
-            ("redis://h/a@b", "redis://h/a@b", None, None),
             ("http://u:p@h/", "http://u:p@h/", None, None),
         ] {
             let (rest, login) = without_login(url).expect(url);
             assert_eq!(rest, left);
             assert_eq!((login.user.as_deref(), login.password.as_deref()), (user, password));
         }
-        for wrong in ["redis://u@h", "redis://u:@h", "redis://:%zz@h", "redis://:%@h"] {
+        let wrong = ["redis://u@h", "redis://u:@h", "redis://:%zz@h", "redis://:%@h"];
+        let odd =
+            ["redis://:zz#zz@h", "redis://u:12/zz@h", "redis://:a?zz@h", "redis://u:p@h/zz@h"];
+        for wrong in wrong.into_iter().chain(odd) {
             let why = without_login(wrong).expect_err(wrong).to_string();
             assert!(!why.contains("zz"), "{why}");
         }

@@ -86,7 +86,7 @@ pub(crate) enum Host {
 impl Url {
     /// Parses a URL; without a scheme, `host:port/path` is read as http.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let bad = |why: &str| format!("bad URL `{}`: {why}", text.escape_default());
+        let bad = |why: &str| format!("bad URL `{}`: {why}", without_user(text).escape_default());
         let (rest, given) = without_scheme(text).map_err(|why| bad(&why))?;
         if let Some(c) = rest.chars().find(|c| !c.is_ascii_graphic()) {
             return Err(bad(&match c {
@@ -121,6 +121,14 @@ impl Url {
         } else {
             format!("{}:{}", self.host, self.port)
         }
+    }
+}
+
+/// A URL for a message: without what stands before an `@`, which may be a password.
+fn without_user(text: &str) -> String {
+    match (text.split_once("://"), text.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://…@{rest}"),
+        _ => text.to_owned(),
     }
 }
 

@@ -204,7 +204,8 @@ pub struct CountFigures {
     /// Redis replies that brought a value: a string, an array, a map.
     #[serde(default)]
     pub hits: u64,
-    /// Redis replies that were null: nothing is stored there. They count as `ok`.
+    /// Redis replies that were null, or an empty list, set or hash: nothing is stored there. They
+    /// count as `ok`.
     #[serde(default)]
     pub misses: u64,
     /// Redis replies that were a status, such as `OK`, or a number.

@@ -177,17 +177,20 @@ fn row(shelf: &Shelf<'_>, run: &HistoryEntry, figures: &[(&str, &str)]) -> Marku
         "suspect" => Tone::Doubtful,
         _ => Tone::Bad,
     };
+    let commit = run.commit_sha.as_deref().and_then(|it| it.get(..HASH)).unwrap_or_default();
+    let of_target = only(&|it| it.target.clone_from(&run.target));
+    let page = format!("run/{}", encoded(&run.run_id));
     let began = run.timestamp.get(..19).unwrap_or(&run.timestamp).replace('T', " ");
     html! {
         tr {
             th scope="row" { (Foreign(&began)) }
-            td.prose { a href=(format!("run/{}", encoded(&run.run_id))) { (Foreign(&run.benchmark_name)) } }
-            td.prose { a href=(only(&|it| it.target.clone_from(&run.target))) { (Foreign(&run.target)) } }
+            td.prose { a href=(page) { (Foreign(&run.benchmark_name)) } }
+            td.prose { a href=(of_target) { (Foreign(&run.target)) } }
             td.prose class=(tone.class()) { (tone.sign()) " " (Foreign(&run.validity)) }
             @for (_, name) in figures {
                 td { (run.figure(name).map(|value| figure(name, value)).unwrap_or_default()) }
             }
-            td.prose { (Foreign(run.commit_sha.as_deref().and_then(|it| it.get(..HASH)).unwrap_or_default())) }
+            td.prose { (Foreign(commit)) }
             td.prose {
                 @for tag in &run.tags {
                     a href=(only(&|it| it.tag.clone_from(tag))) { (Foreign(tag)) } " "
@@ -196,17 +199,20 @@ fn row(shelf: &Shelf<'_>, run: &HistoryEntry, figures: &[(&str, &str)]) -> Marku
             td.prose {
                 @match shelf.with {
                     Some(with) if with.run_id == run.run_id => { "compared" }
-                    Some(with) => {
-                        a href=(format!("compare?a={}&b={}", encoded(&with.run_id), encoded(&run.run_id))) {
-                            "compare"
-                        }
+                    Some(with) => { a href=(compared(with, run)) { "compare" } }
+                    None => {
+                        a href=(only(&|it| it.with.clone_from(&run.run_id))) { "compare…" }
                     }
-                    None => { a href=(only(&|it| it.with.clone_from(&run.run_id))) { "compare…" } }
                 }
                 " · " a href=(format!("trend?name={}", encoded(&run.benchmark_name))) { "trend" }
             }
         }
     }
+}
+
+/// Where two runs are compared, the first being the one before.
+fn compared(with: &HistoryEntry, run: &HistoryEntry) -> String {
+    format!("compare?a={}&b={}", encoded(&with.run_id), encoded(&run.run_id))
 }
 
 /// Links to newer and older runs.
@@ -233,7 +239,9 @@ fn others(others: &[OtherResult]) -> Markup {
                 @for other in others {
                     li {
                         (other.kind) " "
-                        a href=(format!("result/{}", encoded(&other.id))) { (Foreign(&other.folder)) }
+                        a href=(format!("result/{}", encoded(&other.id))) {
+                            (Foreign(&other.folder))
+                        }
                     }
                 }
             }

@@ -71,6 +71,9 @@ pub(crate) enum RedisTest {
 }
 
 impl RedisTest {
+    /// Keys of an MSET.
+    pub(crate) const MSET_KEYS: usize = 10;
+
     /// Its command, with this key suffix, text for an element, and value.
     pub(crate) fn command(self, key: &str, value: &str) -> String {
         match self {
@@ -85,11 +88,13 @@ impl RedisTest {
             Self::Sadd => format!("SADD myset element:{key}"),
             Self::Hset => format!("HSET myhash element:{key} {value}"),
             Self::Spop => "SPOP myset".to_owned(),
+            // The score is random where the key is.
+            Self::Zadd if key.starts_with("{{") => format!("ZADD myzset {key} element:{key}"),
             Self::Zadd => format!("ZADD myzset 0 element:{key}"),
             Self::Lrange => "LRANGE mylist 0 99".to_owned(),
             Self::Mset => {
                 let pair = format!(" key:{key} {value}");
-                format!("MSET{}", pair.repeat(10))
+                format!("MSET{}", pair.repeat(Self::MSET_KEYS))
             }
         }
     }

@@ -1,7 +1,7 @@
 //! `uringbench serve`: the stored results in a browser, until the command is interrupted.
 //!
-//! Nothing but the history's index is written, and no path comes from an address: runs are found by the IDs that the
-//! history has, other results by those of the folders in which they were found.
+//! Nothing but the history's index is written, and no path comes from an address: runs are found
+//! by the IDs that the history has, other results by those of the folders where they lie.
 
 use std::collections::VecDeque;
 use std::fs;

@@ -145,13 +145,15 @@ fn tests_of_redis_benchmark_are_one_run_each() {
 #[test]
 fn a_server_that_is_killed_costs_the_commands_in_flight() {
     let Some(mut server) = RedisServer::start("redis killed", "") else { return };
-    let running = Run::json("--warmup 0s -c 4 -p 16 -d 2s --timeout 1s")
+    let running = Run::json("--warmup 0s -c 4 -p 16 -d 4s --timeout 1s")
         .arg(server.url())
         .arg("INCR n")
         .start();
-    while server.calls("incr").0 < 1_000 {
-        std::thread::yield_now();
-    }
+    let is_under_way = || {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        server.calls("incr").0 >= 1_000
+    };
+    assert!((0..10_000).any(|_| is_under_way()), "no command arrives");
     server.kill();
     let document = running.finish().expect_one_of([0, 1]).document();
     let ended: u64 =

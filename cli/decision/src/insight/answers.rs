@@ -43,9 +43,10 @@ pub(super) fn errors_alike(run: &Document) -> Option<InsightFigures> {
 fn most_frequent(run: &Document) -> Option<(String, u64)> {
     let statuses = run.counts.by_status.iter().filter(|(status, _)| **status >= 400);
     let statuses = statuses.map(|(status, &count)| (format!("status {status}"), count));
+    let words = run.counts.by_code.iter().map(|(word, &count)| (format!("`{word}`"), count));
     let causes = run.counts.causes.iter().filter(|cause| cause.outcome != "status");
     let causes = causes.map(|cause| (cause.cause.clone(), cause.count));
-    statuses.chain(causes).max_by_key(|(_, count)| *count)
+    statuses.chain(words).chain(causes).max_by_key(|(_, count)| *count)
 }
 
 /// A share of the answers leads elsewhere.

@@ -218,10 +218,10 @@ fn of_status(document: &Document, outcome: Outcome) -> String {
         return show::NOTHING.to_owned();
     }
     let codes = document.counts.by_status.iter().filter(|(code, _)| **code >= 400);
-    codes
-        .map(|(code, &count)| format!("{code} × {}", show::count(count)))
-        .collect::<Vec<_>>()
-        .join(", ")
+    let codes = codes.map(|(code, &count)| (code.to_string(), count));
+    let words = document.counts.by_code.iter().map(|(word, &count)| (word.clone(), count));
+    let all = codes.chain(words).map(|(code, count)| format!("{code} × {}", show::count(count)));
+    all.collect::<Vec<_>>().join(", ")
 }
 
 /// Reasons of the verdict, notes and insights.

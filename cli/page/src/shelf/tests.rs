@@ -1,3 +1,5 @@
+//! The list's links and texts; its addresses have tests beside them.
+
 use super::*;
 
 fn run(id: &str, name: &str) -> HistoryEntry {

@@ -15,7 +15,9 @@ use crate::statistics::random::Random;
 pub const WORDS_MAX: usize = 1 << 20;
 
 /// Commands whose effect is not one reply: they change how the connection is read.
-const REFUSED: [&str; 10] = [
+const REFUSED: [&str; 12] = [
+    "HELLO",
+    "RESET",
     "SUBSCRIBE",
     "PSUBSCRIBE",
     "SSUBSCRIBE",
@@ -81,6 +83,10 @@ impl RedisCommand {
         let name = String::from_utf8_lossy(name).to_ascii_uppercase();
         if REFUSED.contains(&name.as_str()) {
             return Err(CommandError::Replies(name));
+        }
+        let second = words.get(1).and_then(Text::constant);
+        if name == "CLIENT" && second.is_some_and(|word| word.eq_ignore_ascii_case(b"REPLY")) {
+            return Err(CommandError::Replies("CLIENT REPLY".to_owned()));
         }
         let mut parts = Vec::new();
         let mut fixed = format!("*{}\r\n", words.len()).into_bytes();

@@ -111,12 +111,37 @@ impl RedisLogin {
         if !code.is_error() {
             return None;
         }
-        let text = String::from_utf8_lossy(text).into_owned();
-        let is_unknown = text.to_ascii_lowercase().contains("unknown");
-        let may_lack =
-            step == OpeningStep::Name && (is_unknown || code == AnswerCode::redis(b"NOPERM"));
+        let text = self.without_login(&String::from_utf8_lossy(text));
+        // Whoever refuses the name alone serves commands.
+        let is_for_commands =
+            is_word(code, "NOAUTH") || is_word(code, "DENIED") || has_no_room(&text);
+        let may_lack = step == OpeningStep::Name && !is_for_commands;
         (!may_lack).then_some(Refusal { step, database: self.database, code, text })
     }
+
+    /// A server's text without what it quotes of the login: Redis repeats the arguments of a
+    /// command that it does not know.
+    fn without_login(&self, text: &str) -> String {
+        let mut text = text.split(", with args").next().unwrap_or_default().to_owned();
+        for secret in self.password.iter().chain(&self.user).filter(|it| !it.is_empty()) {
+            text = text.replace(secret.as_str(), "…");
+            // Long texts are cut, perhaps within it.
+            let begins = secret.char_indices().map(|(at, _)| &secret[..at]).rev();
+            if let Some(begin) = begins.filter(|it| it.len() > 1).find(|it| text.ends_with(it)) {
+                text.truncate(text.len() - begin.len());
+                text.push('…');
+            }
+        }
+        text
+    }
+}
+
+fn is_word(code: AnswerCode, wanted: &str) -> bool {
+    matches!(code.word(), CodeWord::Redis(Some(word)) if word == wanted)
+}
+
+fn has_no_room(text: &str) -> bool {
+    text.contains("max number of clients")
 }
 
 impl fmt::Display for Refusal {
@@ -135,17 +160,18 @@ impl fmt::Display for Refusal {
             _ => "",
         };
         f.write_str(match (word, step) {
+            _ if has_no_room(&self.text) => ": lower -c, or raise the server's maxclients",
             ("NOAUTH", _) => ": give the password, as in redis://:PASSWORD@HOST",
             ("WRONGPASS", _) => ": check the user and the password in the URL",
+            ("DENIED", _) => {
+                ": set a password, or `protected-mode no` where nobody else can reach it"
+            }
             ("NOPROTO", _) => ": it has no RESP3; leave --resp3 out",
             (_, OpeningStep::Hello) if text_is_unknown(&self.text) => {
                 ": it has no RESP3, which came with Redis 6; leave --resp3 out"
             }
             (_, OpeningStep::Auth) => ": leave the password out, or check it",
             (_, OpeningStep::Select) => ": check the database number behind the URL's `/`",
-            _ if self.text.contains("max number of clients") => {
-                ": lower -c, or raise the server's maxclients"
-            }
             _ => "",
         })
     }
@@ -195,7 +221,9 @@ mod tests {
             (OpeningStep::Hello, "ERR unknown command `HELLO`", "Redis 6"),
             (OpeningStep::Select, "ERR DB index is out of range", "SELECT 16"),
             (OpeningStep::Name, "ERR max number of clients reached", "lower -c"),
-            (OpeningStep::Name, "DENIED Redis is running in protected mode", "`DENIED"),
+            (OpeningStep::Auth, "ERR max number of clients reached", "lower -c"),
+            (OpeningStep::Name, "DENIED Redis is running in protected mode", "protected-mode no"),
+            (OpeningStep::Select, "DENIED Redis is running in protected mode", "protected-mode no"),
         ] {
             let why = refused(step, text).expect(text);
             assert!(why.contains(part) && !why.contains('\n'), "{why}");
@@ -203,7 +231,28 @@ mod tests {
         // A server may lack the name of connections, or forbid it.
         assert_eq!(refused(OpeningStep::Name, "ERR unknown command `CLIENT`"), None);
         assert_eq!(refused(OpeningStep::Name, "NOPERM this user"), None);
+        assert_eq!(refused(OpeningStep::Name, "ERR unsupported command 'client'"), None);
         let ok = AnswerCode::redis_reply(crate::answer_code::RedisReply::Status);
         assert_eq!(login.refusal(OpeningStep::Auth, ok, b""), None);
+    }
+
+    #[test]
+    fn what_a_server_quotes_of_the_login_is_left_out() {
+        let login = RedisLogin {
+            user: Some("bench".to_owned()),
+            password: Some("S3cret".to_owned()),
+            ..RedisLogin::default()
+        };
+        let code = AnswerCode::redis(b"ERR");
+        for text in [
+            "ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `bench`, `S3cret`",
+            "ERR no command 'AUTH' with 'bench' and 'S3cret'",
+            "ERR no command 'AUTH' with 'S3cre",
+        ] {
+            for step in [OpeningStep::Hello, OpeningStep::Auth] {
+                let why = login.refusal(step, code, text.as_bytes()).expect(text).to_string();
+                assert!(!why.contains("S3c") && !why.contains("bench"), "{why}");
+            }
+        }
     }
 }

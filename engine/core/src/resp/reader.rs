@@ -385,6 +385,10 @@ impl ReplyReader {
         self.state = State::Value;
         let is_attribute = aggregate == Aggregate::Attribute;
         if count == 0 {
+            // Of a key that is not there, lists, sets and hashes are empty.
+            if self.open.is_empty() && !is_attribute {
+                self.code = Some(NIL);
+            }
             return Ok(!is_attribute);
         }
         if self.open.len() == DEPTH_MAX {
