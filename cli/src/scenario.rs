@@ -144,10 +144,7 @@ pub(crate) fn wanted(args: &RunArgs, file: &Path) -> Result<Wanted, Failure> {
     let secrets = Secrets { texts, tables: secret_tables(file, &scenario.sources) };
     let streams = streams(args, &scenario, (users, connections))?;
     let script = script(scenario, users, load == Load::Replay);
-    let script = match streams {
-        Some(streams) => script.over_http2(streams),
-        None => script,
-    };
+    let script = over(script, streams, typed.pipeline.is_some());
     Ok(Wanted {
         url,
         method: file.display().to_string(),
@@ -220,6 +217,11 @@ fn streams(
         }
         return Ok(None);
     }
+    if scenario.has_own_connections && args.load.pipeline.is_some() {
+        return Err(usage(
+            "-p is for users that share connections: leave it or `own_connections` out",
+        ));
+    }
     let most = PIPELINE_MAX.into();
     let needed = match users {
         _ if scenario.has_own_connections => 1,
@@ -227,6 +229,15 @@ fn streams(
         None => STREAMS,
     };
     single::pipeline(&args.load, needed).map(Some)
+}
+
+/// The script with so many streams on each connection, if there are any.
+fn over(script: Script, streams: Option<u16>, is_asked_for: bool) -> Script {
+    match streams {
+        Some(streams) if is_asked_for => script.over_http2(streams),
+        Some(streams) => script.over_http2(streams).with_usual_streams(),
+        None => script,
+    }
 }
 
 /// The name of the file, and the flows selected from it.

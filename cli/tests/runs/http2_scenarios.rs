@@ -152,6 +152,9 @@ fn what_a_scenario_cannot_do_over_it_is_refused() {
     let text = with("path = \"/\"").replace("http = 2", "http = 1");
     let finished = Run::scenario("-p 4", "http://127.0.0.1:1", &text).finish();
     finished.expect_code(2).expect_line(&["-p", "http = 2"]);
+    let text = format!("{}[load]\nown_connections = true\n", with("path = \"/\""));
+    let finished = Run::scenario("-p 4", "http://127.0.0.1:1", &text).finish();
+    finished.expect_code(2).expect_line(&["-p", "own_connections"]);
     let finished = Run::text("--h2-table 0 http://127.0.0.1:1/").finish();
     finished.expect_code(2).expect_line(&["--h2-table", "--http2"]);
     let finished = Run::text("--http2 --h2-window 0 http://127.0.0.1:1/").finish();

@@ -140,13 +140,18 @@ impl Streams {
     ) -> Result<StreamProgress, Violation> {
         match connection.wire.http2_mut() {
             None => Ok(StreamProgress { consumed: bytes.len(), event: None }),
-            Some(http2) => http2.machine.feed(bytes, &mut self.blocks, out),
+            Some(http2) => {
+                let progress = http2.machine.feed(bytes, &mut self.blocks, out);
+                self.blocked += http2.end_needless_wait();
+                progress
+            }
         }
     }
 
     /// The target's limit of streams has changed, or it takes none any more.
     pub(super) fn note_allowed(&mut self, connection: &mut Connection) {
         let Some(http2) = connection.wire.http2_mut() else { return };
+        self.blocked += http2.end_wait(http2.heard);
         connection.depth = http2.machine.allowed();
         let most = http2.machine.streams_max();
         if connection.depth > 0 || http2.is_leaving() {

@@ -278,9 +278,7 @@ impl<D: Driver> EventLoop<D> {
     fn after_bytes(&mut self, number: u32, fed: FeedResult, now: Timestamp) {
         match fed {
             FeedResult::Open if self.connections.is_done(number) => self.leave(number, now),
-            FeedResult::Open if self.work.has_left(number) && self.connections[number].is_up() => {
-                self.close_gracefully(number);
-            }
+            FeedResult::Open if self.is_left(number) => self.close_gracefully(number),
             FeedResult::Open => {
                 self.connections.receive(&mut self.driver, number, now);
                 self.mark_ready(number);
@@ -490,8 +488,16 @@ impl<D: Driver> EventLoop<D> {
         match (self.connections.is_drained(number), self.connections.is_done(number)) {
             (true, _) => self.end_drained(number, now),
             (false, true) => self.leave(number, now),
+            (false, false) if self.is_left(number) => self.close_gracefully(number),
             (false, false) => self.mark_ready(number),
         }
+    }
+
+    /// Whether the user whose own connection this is has left: the next one makes its own. A fresh
+    /// connection at a place without a user waits for one: over HTTP/2 bytes arrive on it first.
+    fn is_left(&self, number: u32) -> bool {
+        let connection = &self.connections[number];
+        connection.is_up() && connection.taken() > 0 && self.work.has_left(number)
     }
 
     /// When a connection fails on which the target allows no stream any more; never, if it allows

@@ -87,8 +87,9 @@ impl Http2 {
         self.machine.is_going_away() || self.machine.is_used_up()
     }
 
-    /// Add parts of bodies to `out`, as far as windows allow. Returns for how long they have waited
-    /// for windows, once they have not to any more.
+    /// Add parts of bodies to `out`, as far as windows allow. Returns for how long all of them have
+    /// waited for windows, once one has not to any more. A turn in which some could be added is no
+    /// wait: this is called again when they are sent.
     #[inline]
     pub(crate) fn send_bodies(
         &mut self,
@@ -97,12 +98,114 @@ impl Http2 {
         now: Timestamp,
     ) -> Nanos {
         if self.machine.has_unsent() {
+            let before = out.len();
             self.machine.send_bodies(config.body(), QUEUED_MAX, out);
-            if self.machine.has_unsent() && out.len() < QUEUED_MAX {
+            let is_blocked = out.len() == before && before < QUEUED_MAX;
+            if is_blocked && self.machine.has_unsent() {
                 self.blocked_since.get_or_insert(now);
                 return Nanos::ZERO;
             }
         }
+        self.end_wait(now)
+    }
+
+    /// The target's windows have changed, or no body waits for them any more. Returns for how long
+    /// bodies have waited.
+    pub(crate) fn end_wait(&mut self, now: Timestamp) -> Nanos {
         self.blocked_since.take().map_or(Nanos::ZERO, |since| now.since(since))
+    }
+
+    /// Bytes have been read: the streams whose bodies waited may have ended with them. Returns for
+    /// how long bodies have waited, if none does now.
+    #[inline]
+    pub(crate) fn end_needless_wait(&mut self) -> Nanos {
+        if self.machine.has_unsent() { Nanos::ZERO } else { self.end_wait(self.heard) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uringbench_core::http::body::Body;
+    use uringbench_core::http::request::{RequestParts, RequestTemplate};
+    use uringbench_core::http2::block::Blocks;
+    use uringbench_core::plan::{HttpVersion, Requests, Workload};
+
+    use super::*;
+
+    const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+    /// A reset of the first stream.
+    const RESET: &[u8] = &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8];
+
+    /// A WINDOW_UPDATE by 1 MiB.
+    const fn more(stream: u8) -> [u8; 13] {
+        [0, 0, 4, 8, 0, 0, 0, 0, stream, 0, 0x10, 0, 0]
+    }
+
+    /// A connection with two requests whose bodies are longer than their first windows; the second
+    /// has a larger one.
+    fn two_bodies() -> (Http2, Http2Config, Blocks) {
+        let body = vec![b'b'; 400_000];
+        let parts =
+            RequestParts { body: Body::Bytes(&body), ..RequestParts::new("POST", "target", "/") };
+        let request = RequestTemplate::build(parts).expect("a plain request");
+        let plan = Plan::plain(([127, 0, 0, 1], 80).into(), request.clone()).with(|plan| {
+            let requests = Requests { version: HttpVersion::Http2, ..Requests::of(request) };
+            plan.workload = Workload::Requests(requests);
+        });
+        let config = Http2Config::of(&plan.expect("a plan")).expect("a plan of HTTP/2");
+        let mut http2 = Http2::new(2, &config, Timestamp(0));
+        let mut blocks = Blocks::default();
+        let Http2Requests::Alike(request) = &config.requests else { panic!("one request") };
+        hear(&mut http2, &mut blocks, SETTINGS);
+        http2.machine.begin(0, request, &mut Vec::new());
+        http2.machine.begin(1, request, &mut Vec::new());
+        hear(&mut http2, &mut blocks, &more(0));
+        hear(&mut http2, &mut blocks, &more(3));
+        (http2, config, blocks)
+    }
+
+    fn hear(http2: &mut Http2, blocks: &mut Blocks, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let progress = http2.machine.feed(bytes, blocks, &mut Vec::new());
+            bytes = &bytes[progress.expect("frames").consumed..];
+        }
+    }
+
+    /// Sends at this time until nothing can be added. Returns the waits that ended.
+    fn send(http2: &mut Http2, config: &Http2Config, at: u64) -> Nanos {
+        let mut out = Vec::new();
+        let waited = http2.send_bodies(config, &mut out, Timestamp(at));
+        assert!(!out.is_empty() || http2.blocked_since.is_some(), "a turn without a reason");
+        waited
+    }
+
+    #[test]
+    fn a_body_waits_only_while_no_other_one_moves() {
+        let (mut http2, config, mut blocks) = two_bodies();
+        // The first body stops at the end of its window, and the second goes on.
+        for at in [100, 200] {
+            assert_eq!(send(&mut http2, &config, at), Nanos::ZERO);
+            assert_eq!(http2.blocked_since, None, "at {at}");
+        }
+        for at in [300, 400] {
+            assert_eq!(send(&mut http2, &config, at), Nanos::ZERO);
+            assert_eq!(http2.blocked_since, Some(Timestamp(300)));
+        }
+        hear(&mut http2, &mut blocks, &more(1));
+        assert_eq!(http2.end_wait(Timestamp(450)), Nanos(150));
+        assert_eq!(send(&mut http2, &config, 900), Nanos::ZERO);
+    }
+
+    #[test]
+    fn no_body_waits_on_a_stream_that_has_ended() {
+        let (mut http2, config, mut blocks) = two_bodies();
+        for at in [100, 200, 300] {
+            assert_eq!(send(&mut http2, &config, at), Nanos::ZERO);
+        }
+        http2.heard = Timestamp(350);
+        assert_eq!(http2.end_needless_wait(), Nanos::ZERO);
+        hear(&mut http2, &mut blocks, RESET);
+        assert_eq!(http2.end_needless_wait(), Nanos(50));
+        assert_eq!(http2.blocked_since, None);
     }
 }

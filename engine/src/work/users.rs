@@ -384,7 +384,8 @@ impl Users {
         self.record_ends(recorder);
     }
 
-    /// A request has failed without an answer, and its connection ends too.
+    /// A request has failed without an answer. Its connection ends too, but over HTTP/2 it may go
+    /// on.
     pub(super) fn failed(
         &mut self,
         exchange: &Exchange,

@@ -22,17 +22,17 @@ const START: Timestamp = Timestamp(1_000_000_000);
 const SERVICE_MIN: Nanos = Nanos(300_000);
 
 /// The results of a run.
-struct Ran {
-    counts: Counts,
+pub(crate) struct Ran {
+    pub(crate) counts: Counts,
     totals: Totals,
     /// The shortest time to an answer that it reported.
     fastest: u64,
-    connects: u64,
+    pub(crate) connects: u64,
     spoken: u64,
     took: Nanos,
 }
 
-fn run(seed: u64, plan: &Plan, climate: Climate) -> Ran {
+pub(crate) fn run(seed: u64, plan: &Plan, climate: Climate) -> Ran {
     let witness = Rc::new(Witness::default());
     let world = World::new(seed, climate, START, Rc::clone(&witness));
     let mut event_loop = EventLoop::new(world, LoopOptions::of(plan, Share::WHOLE), terms(plan));

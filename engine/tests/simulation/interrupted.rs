@@ -52,7 +52,7 @@ pub(crate) fn climate(plan: &Plan) -> Climate {
     }
 }
 
-fn plan(load: Load, users: Option<u32>) -> Plan {
+pub(crate) fn plan(load: Load, users: Option<u32>) -> Plan {
     let parts = RequestParts::new("GET", "simulated", "/0");
     let template = Template::build(parts, &Marks::default()).expect("a plain request");
     let steps = vec![Step::new("step", template)];

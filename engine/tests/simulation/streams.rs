@@ -1,6 +1,7 @@
 //! HTTP/2 in simulated worlds: the law holds whatever becomes of streams and connections.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -13,10 +14,10 @@ use uringbench_core::rate::Rate;
 use uringbench_core::time::Nanos;
 
 use crate::checks::{Sums, climate, run};
-use crate::number_from;
 use crate::scripts::scripted;
 use crate::server::Manners;
 use crate::world::{Climate, Speech};
+use crate::{greetings, interrupted, number_from};
 
 const SEEDS: u64 = 800;
 
@@ -97,5 +98,29 @@ fn the_law_holds_for_streams() {
 fn replay() {
     if let Some(seed) = number_from("SIM_SEED") {
         simulate(seed);
+    }
+}
+
+/// A user without a connection yet is rare here: most connections wait for one.
+#[test]
+fn a_connection_of_a_user_to_come_stays() {
+    let rate = Rate::per_second(50).expect("a rate within its range");
+    let plan = interrupted::plan(Load::open(rate, Arrivals::Constant), None).with(|plan| {
+        let script = plan.workload.script().expect("a script").as_ref().clone();
+        let script = script.over_http2(1).with_own_connections();
+        plan.workload = Workload::Script(Arc::new(script));
+        plan.limits.window = Limit::Duration(Nanos::from_secs(1));
+        plan.limits.timeout = Nanos::SECOND;
+        plan.transport.connections.count = 4;
+    });
+    let plan = plan.expect("a plan");
+    for seed in 0..10 {
+        let calm = interrupted::climate(&plan);
+        let climate = Climate { is_http2: true, stall: (calm.stall.0, calm.stall.0), ..calm };
+        let ran = greetings::run(seed, &plan, climate);
+        let answered = ran.counts.completed();
+        assert_eq!(answered, 50, "seed {seed}");
+        // Each user's connection ends with the user.
+        assert!(ran.connects <= 4 + answered, "seed {seed}: {}", ran.connects);
     }
 }

@@ -5,12 +5,11 @@ const BODY_MAX: usize = 64 << 20;
 
 /// The answer to a path, header and body, ready to send.
 pub(crate) fn answer(path: &str, is_head: bool, close: bool) -> Vec<u8> {
-    let (status, body) = body_of(path);
+    let (status, kind, body) = body_of(path);
     let mut bytes = format!(
-        "HTTP/1.1 {status} {}\r\nServer: uringbench-reference\r\nContent-Type: {}\r\n\
+        "HTTP/1.1 {status} {}\r\nServer: uringbench-reference\r\nContent-Type: {kind}\r\n\
          Content-Length: {}\r\n{}\r\n",
         reason(status),
-        if body.starts_with(b"{") { "application/json" } else { "text/plain" },
         body.len(),
         if close { "Connection: close\r\n" } else { "" },
     )
@@ -21,8 +20,14 @@ pub(crate) fn answer(path: &str, is_head: bool, close: bool) -> Vec<u8> {
     bytes
 }
 
-/// The status and the body of a path.
-pub(crate) fn body_of(path: &str) -> (u16, Vec<u8>) {
+/// The status of a path, and the type and the bytes of its body.
+pub(crate) fn body_of(path: &str) -> (u16, &'static str, Vec<u8>) {
+    let (status, body) = status_and_body(path);
+    let kind = if body.starts_with(b"{") { "application/json" } else { "text/plain" };
+    (status, kind, body)
+}
+
+fn status_and_body(path: &str) -> (u16, Vec<u8>) {
     if let Some(length) = path.strip_prefix("/bytes/").and_then(|n| n.parse::<usize>().ok())
         && length <= BODY_MAX
     {

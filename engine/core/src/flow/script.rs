@@ -76,6 +76,7 @@ pub struct Script {
     users: Option<u32>,
     has_own_connections: bool,
     streams: Option<u16>,
+    has_usual_streams: bool,
     authority: String,
     replay: Option<FlowReplay>,
     constants: Arc<Vec<u8>>,
@@ -133,6 +134,7 @@ impl Script {
             users,
             has_own_connections: false,
             streams: None,
+            has_usual_streams: false,
             authority: String::new(),
             replay: None,
             constants: Arc::new(constants),
@@ -170,6 +172,17 @@ impl Script {
     /// Streams on a connection of HTTP/2; `None` over HTTP/1.1.
     pub const fn streams(&self) -> Option<u16> {
         self.streams
+    }
+
+    /// The same, if nobody has asked for that number of streams.
+    #[must_use]
+    pub fn with_usual_streams(self) -> Self {
+        Self { has_usual_streams: true, ..self }
+    }
+
+    /// Whether nobody has asked for the number of streams.
+    pub const fn has_usual_streams(&self) -> bool {
+        self.has_usual_streams
     }
 
     /// The host that requests go to.

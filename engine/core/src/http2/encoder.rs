@@ -90,9 +90,11 @@ impl RequestEncoder {
         let has = |name: &[u8], value: &[u8]| {
             lines().any(|(given, its)| given.eq_ignore_ascii_case(name) && its == value)
         };
-        let has_both = has(b"host", &self.authority) && has(b"user-agent", &self.agent);
+        let is_primed = encoding == Encoding::Priming
+            && has(b"host", &self.authority)
+            && has(b"user-agent", &self.agent);
         let shared = |age| match encoding {
-            Encoding::Priming if has_both => Form::Inserted,
+            Encoding::Priming if is_primed => Form::Inserted,
             Encoding::Steady => Form::Indexed(age),
             _ => Form::Literal,
         };
@@ -118,7 +120,7 @@ impl RequestEncoder {
             field((&lower, value), form, out);
         }
         match encoding {
-            Encoding::Priming if has_both => Encoding::Steady,
+            Encoding::Priming if is_primed => Encoding::Steady,
             Encoding::Priming | Encoding::Steady => encoding,
             Encoding::Emptying | Encoding::Literal => Encoding::Literal,
         }

@@ -9,6 +9,8 @@ use crate::answer::body_of;
 
 /// Paths whose answers are kept; beyond, all are made again.
 const KEPT_MAX: usize = 256;
+/// Longer bodies are made again each time: all that are kept have at most 256 MiB.
+const KEPT_BODY_MAX: usize = 1 << 20;
 /// Where a frame has the id of its stream.
 const ID_AT: usize = HEADER_BYTES - 4;
 
@@ -44,11 +46,11 @@ pub(super) struct Answer {
 
 impl Answer {
     fn new(path: &str, is_head: bool) -> Self {
-        let (status, mut body) = body_of(path);
+        let (status, kind, mut body) = body_of(path);
         let length = body.len().to_string();
-        // `content-type: text/plain` and the length, without the table: the same bytes each time.
+        // `content-type` and the length, without the table: the same bytes each time.
         let mut block = status_field(status);
-        literal(0x0f, 0x10, b"text/plain", &mut block);
+        literal(0x0f, 0x10, kind.as_bytes(), &mut block);
         literal(0x0f, 0x0d, length.as_bytes(), &mut block);
         if is_head {
             body.clear();
@@ -123,11 +125,41 @@ impl Answers {
         if let Some(answer) = self.made.get(&key) {
             return Arc::clone(answer);
         }
+        let answer = Arc::new(Answer::new(&asked.path, asked.is_head));
+        if answer.body.len() > KEPT_BODY_MAX {
+            return answer;
+        }
         if self.made.len() >= KEPT_MAX {
             self.made.clear();
         }
-        let answer = Arc::new(Answer::new(&asked.path, asked.is_head));
         self.made.insert(key, Arc::clone(&answer));
         answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(path: &str) -> Asked {
+        Asked { path: path.to_owned(), is_head: false }
+    }
+
+    #[test]
+    fn answers_have_the_types_of_their_bodies() {
+        let mut answers = Answers::default();
+        for (path, kind) in [("/health", &b"application/json"[..]), ("/", b"text/plain")] {
+            let head = &answers.of(&asked(path)).head;
+            assert!(head.windows(kind.len()).any(|part| part == kind), "{path}: {head:?}");
+        }
+    }
+
+    #[test]
+    fn long_bodies_are_not_kept() {
+        let mut answers = Answers::default();
+        for (path, kept) in [("/bytes/1048577", 0), ("/bytes/1048576", 1)] {
+            assert!(answers.of(&asked(path)).body.len() >= KEPT_BODY_MAX);
+            assert_eq!(answers.made.len(), kept, "{path}");
+        }
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Form {
     has_own_connections: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     streams: Option<u16>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    has_usual_streams: bool,
     authority: String,
     replay: Option<FlowReplay>,
 }
@@ -36,6 +38,7 @@ impl From<Script> for Form {
             users: script.users,
             has_own_connections: script.has_own_connections,
             streams: script.streams,
+            has_usual_streams: script.has_usual_streams,
             authority: script.authority,
             replay: script.replay,
         }
@@ -55,6 +58,7 @@ impl TryFrom<Form> for Script {
             Some(streams) => script.over_http2(streams),
             None => script,
         };
+        let script = if form.has_usual_streams { script.with_usual_streams() } else { script };
         Ok(match form.replay {
             Some(replay) => script.replaying(replay),
             None => script,

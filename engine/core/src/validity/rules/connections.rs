@@ -73,13 +73,20 @@ impl Run<'_> {
         })
     }
 
-    /// The target allows fewer streams of HTTP/2 than `-p` asks for.
+    /// The target allows fewer streams of HTTP/2 than `-p` asks for. For users without `-p` fewer are
+    /// enough as long as no request waits for one.
     pub(super) fn streams_limited(&self) -> Option<Reason> {
         let fewest = self.record.streams_limited()?;
+        let script = self.plan.workload.script();
+        let is_usual = script.is_some_and(|script| script.has_usual_streams());
+        if is_usual && self.total(|w| w.waited) == 0 {
+            return None;
+        }
+        let whose = if is_usual { "planned" } else { "of -p" };
         if self.record.do_streams_vary() {
             let message = format!(
                 "the target at times allows only {} on a connection \
-                 (SETTINGS_MAX_CONCURRENT_STREAMS varies), not the {} of -p; raise its limit, or \
+                 (SETTINGS_MAX_CONCURRENT_STREAMS varies), not the {} {whose}; raise its limit, or \
                  use more connections (-c)",
                 plural(fewest.into(), "stream"),
                 self.plan.workload.pipeline(),
@@ -88,7 +95,7 @@ impl Run<'_> {
         }
         let message = format!(
             "the target allows {} on a connection at once (SETTINGS_MAX_CONCURRENT_STREAMS), not \
-             the {} of -p: {} × {} were in flight; raise its limit, or use more connections (-c)",
+             the {} {whose}: {} × {} were in flight; raise its limit, or use more connections (-c)",
             plural(fewest.into(), "stream"),
             self.plan.workload.pipeline(),
             Grouped(self.plan.connections().into()),

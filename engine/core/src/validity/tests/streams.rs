@@ -50,6 +50,27 @@ fn limits_that_differ_between_workers_vary() {
 }
 
 #[test]
+fn fewer_streams_than_nobody_asked_for_matter_if_requests_wait() {
+    let verdict = |is_usual: bool, waited: u64| {
+        let users = move |case: &mut Case| {
+            let script = Script::new(Default::default(), Vec::new(), 0, Some(64)).over_http2(100);
+            let script = if is_usual { script.with_usual_streams() } else { script };
+            case.plan(|plan| plan.workload = Workload::Script(Arc::new(script)));
+            case.worker().waited = waited;
+            case.record.workers.iter_mut().for_each(|worker| worker.streams_limited = Some(50));
+        };
+        let reasons = Case::closed().with(users).verdict().reasons;
+        let limited = reasons.into_iter().find(|reason| reason.code == "streams_limited");
+        limited.map(|reason| reason.message)
+    };
+    assert_eq!(verdict(true, 0), None);
+    let waited = verdict(true, 1).expect("a reason");
+    assert!(waited.contains("not the 100 planned"), "{waited}");
+    let asked = verdict(false, 0).expect("a reason");
+    assert!(asked.contains("not the 100 of -p"), "{asked}");
+}
+
+#[test]
 fn bodies_that_wait_for_windows_are_a_reason() {
     let waits = |share: f64| {
         let wait = move |case: &mut Case| {
