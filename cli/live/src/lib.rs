@@ -1,9 +1,9 @@
 //! Pages over HTTP: of a run while it lasts (`--live`), which becomes its report, and of stored
 //! results (`uringbench serve`).
 //!
-//! Of a run, a thread takes each interval from the run, makes data of it with `uringbench-page`, and gives
-//! them to every viewer's own queue. Neither a slow viewer nor a hostile client delays the run:
-//! what a queue cannot take is counted, and connections, heads and times are bounded.
+//! Of a run, a thread takes each interval, makes data of it with `uringbench-page`, and gives them
+//! to every viewer's own queue. Neither a slow viewer nor a hostile client delays the run: what a
+//! queue cannot take is counted, and connections, heads and times are bounded.
 
 mod access;
 mod answer;

@@ -73,8 +73,8 @@ impl Run<'_> {
         })
     }
 
-    /// The target allows fewer streams of HTTP/2 than `-p` asks for. For users without `-p` fewer are
-    /// enough as long as no request waits for one.
+    /// The target allows fewer streams of HTTP/2 than `-p` asks for. For users without `-p` fewer
+    /// are enough as long as no request waits for one.
     pub(super) fn streams_limited(&self) -> Option<Reason> {
         let fewest = self.record.streams_limited()?;
         let script = self.plan.workload.script();
