@@ -82,12 +82,12 @@ pub fn no_page(why: &str) -> String {
     let body = html! {
         main {
             header.verdict.doubtful {
-                h1 { span.word { (Tone::Doubtful.sign()) " There is no such page" } }
+                h1 { span.word { (Tone::Doubtful.sign()) " There is nothing to show" } }
                 p.because { (Foreign(why)) }
             }
         }
     };
-    shell::browsed("There is no such page", &body)
+    shell::browsed("There is nothing to show", &body)
 }
 
 /// A page of a result, with a way back to the list at this relative reference.
@@ -157,7 +157,7 @@ fn runs(shelf: &Shelf<'_>) -> Markup {
     html! {
         h2 { "Runs" }
         div.wide {
-            table {
+            table.shelf {
                 (heads(&names))
                 tbody { @for run in shelf.runs { (row(shelf, run, &figures)) } }
             }
@@ -184,19 +184,19 @@ fn row(shelf: &Shelf<'_>, run: &HistoryEntry, figures: &[(&str, &str)]) -> Marku
     html! {
         tr {
             th scope="row" { (Foreign(&began)) }
-            td.prose { a href=(page) { (Foreign(&run.benchmark_name)) } }
-            td.prose { a href=(of_target) { (Foreign(&run.target)) } }
-            td.prose class=(tone.class()) { (tone.sign()) " " (Foreign(&run.validity)) }
+            td { a href=(page) { (Foreign(&run.benchmark_name)) } }
+            td { a href=(of_target) { (Foreign(&run.target)) } }
+            td class=(tone.class()) { (tone.sign()) " " (Foreign(&run.validity)) }
             @for (_, name) in figures {
                 td { (run.figure(name).map(|value| figure(name, value)).unwrap_or_default()) }
             }
-            td.prose { (Foreign(commit)) }
-            td.prose {
+            td { (Foreign(commit)) }
+            td {
                 @for tag in &run.tags {
                     a href=(only(&|it| it.tag.clone_from(tag))) { (Foreign(tag)) } " "
                 }
             }
-            td.prose {
+            td {
                 @match shelf.with {
                     Some(with) if with.run_id == run.run_id => { "compared" }
                     Some(with) => { a href=(compared(with, run)) { "compare" } }

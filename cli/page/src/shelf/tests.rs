@@ -69,7 +69,7 @@ fn further_pages_are_linked_and_what_a_run_says_is_inert() {
     let none = shown(&[], &ShelfQuery::default(), None);
     assert!(none.contains("0 runs") && none.contains("none fits"), "{none}");
     let why = no_page("<b>");
-    assert!(why.contains("&lt;b&gt;") && why.contains("There is no such page"), "{why}");
+    assert!(why.contains("&lt;b&gt;") && why.contains("There is nothing to show"), "{why}");
     let back = with_way_back("<html><body><p>x<body></p></body></html>", "../");
     assert_eq!(back.matches("<nav").count(), 1, "{back}");
     assert!(back.contains("<body><nav class=\"way\"><a href=\"../\">"), "{back}");
