@@ -18,6 +18,6 @@ pub(crate) struct ServeArgs {
     pub(crate) dir: Option<String>,
 
     /// A port of this machine alone, or an address to be reached from others [default: a free port]
-    #[arg(long, value_name = "ADDRESS", default_value = "0", hide_default_value = true)]
-    pub(crate) listen: LiveAddress,
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<LiveAddress>,
 }

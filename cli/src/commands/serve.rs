@@ -50,7 +50,8 @@ pub(crate) fn execute(args: &ServeArgs) -> Result<Exit, Failure> {
             place.root.display()
         )));
     }
-    let LiveAddress(address) = args.listen;
+    let free = SocketAddr::from(([127, 0, 0, 1], 0));
+    let address = args.listen.map_or(free, |LiveAddress(address)| address);
     let results = Results { place, turn: Mutex::new(()) };
     let server = PageServer::start(address, results).context("no results are shown")?;
     if let Some(warning) = reached(address) {
