@@ -12,9 +12,9 @@ use crate::metric::whole_intervals;
 const TAIL: f64 = 10.0;
 /// Response p99 below which nobody notices a tail.
 const TAIL_MIN: u64 = 1_000_000;
-/// Linux delays an acknowledgement for 40 ms at least (`TCP_DELACK_MIN`); with a timer of 250 Hz or
-/// slower up to 44 ms.
-const DELAYED_ACK: std::ops::RangeInclusive<u64> = 39_000_000..=46_000_000;
+/// Linux delays an acknowledgement for 40 ms (`TCP_DELACK_MIN`). With a timer of 250 Hz it is armed
+/// and found due up to a tick of 4 ms late each, and the second part takes some time of its own.
+const DELAYED_ACK: std::ops::RangeInclusive<u64> = 38_000_000..=50_000_000;
 /// Probability by chance below which a function counts as more frequent in spikes.
 const CHANCE: f64 = 0.05;
 /// Share by which the rate must have fallen.
