@@ -114,7 +114,7 @@ impl RedisLogin {
         let text = self.without_login(&String::from_utf8_lossy(text));
         // Whoever refuses the name alone serves commands.
         let is_for_commands =
-            is_word(code, "NOAUTH") || is_word(code, "DENIED") || has_no_room(&text);
+            code == AnswerCode::redis(b"NOAUTH") || is_protected(&text) || has_no_room(&text);
         let may_lack = step == OpeningStep::Name && !is_for_commands;
         (!may_lack).then_some(Refusal { step, database: self.database, code, text })
     }
@@ -136,8 +136,9 @@ impl RedisLogin {
     }
 }
 
-fn is_word(code: AnswerCode, wanted: &str) -> bool {
-    matches!(code.word(), CodeWord::Redis(Some(word)) if word == wanted)
+/// Protected mode: nobody but the server's own machine is served.
+fn is_protected(text: &str) -> bool {
+    text.starts_with("DENIED")
 }
 
 fn has_no_room(text: &str) -> bool {
@@ -163,7 +164,7 @@ impl fmt::Display for Refusal {
             _ if has_no_room(&self.text) => ": lower -c, or raise the server's maxclients",
             ("NOAUTH", _) => ": give the password, as in redis://:PASSWORD@HOST",
             ("WRONGPASS", _) => ": check the user and the password in the URL",
-            ("DENIED", _) => {
+            _ if is_protected(&self.text) => {
                 ": set a password, or `protected-mode no` where nobody else can reach it"
             }
             ("NOPROTO", _) => ": it has no RESP3; leave --resp3 out",

@@ -69,7 +69,7 @@ fn every_kind_of_reply_is_read_the_same_however_it_is_split() {
         (b"$-1\r\n", NIL, 0),
         (b"*-1\r\n", NIL, 0),
         (b"_\r\n", NIL, 0),
-        (b"*0\r\n", VALUE, 0),
+        (b"*0\r\n", NIL, 0),
         (b"*2\r\n$1\r\na\r\n$-1\r\n", VALUE, 1),
         (b"*2\r\n*1\r\n*1\r\n:1\r\n-ERR inner\r\n", VALUE, 0),
         (b"-WRONGTYPE Operation\r\n", error("WRONGTYPE"), 0),
@@ -86,7 +86,7 @@ fn every_kind_of_reply_is_read_the_same_however_it_is_split() {
         (b"(3492890328409238509324850943850943825024385\r\n", STATUS, 0),
         (b"~2\r\n+a\r\n+b\r\n", VALUE, 0),
         (b"%1\r\n+key\r\n$2\r\nab\r\n", VALUE, 2),
-        (b"%0\r\n", VALUE, 0),
+        (b"%0\r\n", NIL, 0),
         // An attribute belongs to the value behind it, at any depth.
         (b"|1\r\n+ttl\r\n:3600\r\n$2\r\nab\r\n", VALUE, 2),
         (b"|0\r\n_\r\n", NIL, 0),
@@ -264,6 +264,7 @@ impl Value {
             Self::Simple(..) | Self::Integer(_) | Self::Boolean(_) => STATUS,
             Self::Nil(_) => NIL,
             Self::Bulk(b'!', bytes) => word(bytes),
+            Self::Elements(_, elements) if elements.is_empty() => NIL,
             Self::Bulk(..) | Self::Elements(..) => VALUE,
             Self::Attributed(_, value) => value.code(),
         }
