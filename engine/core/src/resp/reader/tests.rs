@@ -264,6 +264,8 @@ impl Value {
             Self::Simple(..) | Self::Integer(_) | Self::Boolean(_) => STATUS,
             Self::Nil(_) => NIL,
             Self::Bulk(b'!', bytes) => word(bytes),
+            // Of a map, one element is no pair, and is not written.
+            Self::Elements(b'%', elements) if elements.len() < 2 => NIL,
             Self::Elements(_, elements) if elements.is_empty() => NIL,
             Self::Bulk(..) | Self::Elements(..) => VALUE,
             Self::Attributed(_, value) => value.code(),
