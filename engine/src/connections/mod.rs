@@ -26,6 +26,7 @@ use self::connect_queue::ConnectQueue;
 use self::connection::{Connection, Link, Receive};
 use self::in_flight::{Exchange, ExchangeId, InFlight};
 use self::lineup::Lineup;
+use self::receive::ReceivePolicy;
 use self::send::Sending;
 use self::streams::Streams;
 use crate::drivers::{Driver, UnderWay};
@@ -70,8 +71,7 @@ pub(crate) struct Connections {
     unflushed: Vec<u32>,
     /// Buffer for the records with which TLS answers others.
     records: Vec<u8>,
-    /// Whether payload is read, not only counted.
-    reads_payload: bool,
+    receives: ReceivePolicy,
     streams: Streams,
 }
 
@@ -96,11 +96,11 @@ impl Connections {
     pub(crate) fn new(options: LoopOptions, config: ConnectionConfig) -> Self {
         let (count, all) = (options.connections, options.connections + options.idle);
         let tells_continue = config.held_at.is_some();
-        let reads_payload = config.reads_payload();
         Self {
             all: (0..all).map(|_| Connection::new(tells_continue, options.pipeline)).collect(),
             in_flight: InFlight::new(count, options.pipeline),
             sending: Sending::of(&options, &config),
+            receives: ReceivePolicy::of(&config),
             config,
             lineup: Lineup::new(count, options.order),
             queue: ConnectQueue::new(options.connect_gap),
@@ -109,7 +109,6 @@ impl Connections {
             wakes_at: Timestamp::default(),
             unflushed: Vec::new(),
             records: Vec::new(),
-            reads_payload,
             streams: Streams::new(options.pipeline),
             options,
         }

@@ -7,6 +7,7 @@ use super::Connections;
 use super::connection::{Connection, Receive};
 use super::throttle::RateLimit;
 use crate::drivers::{Driver, ReceiveMode};
+use crate::wire::ConnectionConfig;
 
 /// Payload of at least this size is discarded by the kernel without a copy, instead of received.
 const SKIP_FROM: u64 = 4_096;
@@ -24,6 +25,24 @@ pub(crate) enum ReceiveEnd {
     Lost,
 }
 
+/// What decides how a run's connections receive, known when it begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReceivePolicy {
+    /// Whether payload is read, not only counted.
+    reads: bool,
+    /// Whether bodies arrive: streams and messages that are read arrive in small pieces.
+    is_bodies: bool,
+    /// Whether some answer is nearly always in flight.
+    is_http2: bool,
+}
+
+impl ReceivePolicy {
+    pub(super) fn of(config: &ConnectionConfig) -> Self {
+        let (reads, is_http2) = (config.reads_payload(), config.http2.is_some());
+        Self { reads, is_bodies: !reads || is_http2 || config.flows.is_some(), is_http2 }
+    }
+}
+
 impl Connections {
     /// Arm the receive that fits the bytes still to come, unless one is armed: a connection that is
     /// up always has one. A slow reader arms it when its next read is due.
@@ -38,13 +57,10 @@ impl Connections {
         let connection = &mut self.all[number as usize];
         let generation = connection.generation;
         // Single receives pay off if the kernel can discard large bodies, or has large buffers for
-        // them. Streams and messages that are read arrive in small pieces.
-        let reads = self.reads_payload;
-        let is_http2 = self.config.http2.is_some();
-        let is_bodies = !reads || is_http2 || self.config.flows.is_some();
+        // them.
+        let ReceivePolicy { reads, is_bodies, is_http2 } = self.receives;
         let is_multi = connection.is_steady() || !(driver.can_skip() && is_bodies);
         match connection.receive {
-            // With HTTP/2 some stream is nearly always in flight.
             Receive::Multi if !is_multi && (is_http2 || connection.in_flight() == 0) => {
                 connection.receive = Receive::Cancelling;
                 driver.cancel_receive(number, generation);

@@ -4,7 +4,7 @@
 use uringbench_core::http2::block::Blocks;
 use uringbench_core::http2::encoder::RequestEncoder;
 use uringbench_core::http2::error::Violation;
-use uringbench_core::http2::machine::StreamProgress;
+use uringbench_core::http2::machine::{Http2Machine, StreamProgress};
 use uringbench_core::http2::request::RequestFrames;
 use uringbench_core::http2::streams::AnswerForm;
 use uringbench_core::time::{Nanos, Timestamp};
@@ -75,16 +75,10 @@ impl Streams {
         request: &RequestFrames,
         id: ExchangeId,
     ) -> (usize, bool) {
-        let (Some(http2), Some(session)) = (connection.wire.http2_mut(), &mut connection.session)
-        else {
-            return (0, false);
-        };
-        let before = session.replies.len();
-        http2.machine.begin(id.0, request, &mut session.replies);
-        if http2.machine.is_used_up() {
-            connection.depth = 0;
-        }
-        (session.replies.len() - before + request.body().len(), before == 0)
+        Self::queue_header(connection, |machine, queue| {
+            machine.begin(id.0, request, queue);
+            request.body().len()
+        })
     }
 
     /// The same for a request of a user, as built for HTTP/1.1.
@@ -94,16 +88,28 @@ impl Streams {
         encoder: &RequestEncoder,
         id: ExchangeId,
     ) -> (usize, bool) {
+        Self::queue_header(connection, |machine, queue| {
+            machine.begin_own(id.0, request, form, encoder, queue);
+            machine.body_len(request)
+        })
+    }
+
+    /// `begin` adds a header to the queue, and returns the length of the body.
+    #[inline]
+    fn queue_header(
+        connection: &mut Connection,
+        begin: impl FnOnce(&mut Http2Machine, &mut Vec<u8>) -> usize,
+    ) -> (usize, bool) {
         let (Some(http2), Some(session)) = (connection.wire.http2_mut(), &mut connection.session)
         else {
             return (0, false);
         };
         let before = session.replies.len();
-        http2.machine.begin_own(id.0, request, form, encoder, &mut session.replies);
+        let body = begin(&mut http2.machine, &mut session.replies);
         if http2.machine.is_used_up() {
             connection.depth = 0;
         }
-        (session.replies.len() - before + http2.machine.body_len(request), before == 0)
+        (session.replies.len() - before + body, before == 0)
     }
 
     /// A connection ends: what waits on it for windows has waited until now.

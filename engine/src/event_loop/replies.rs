@@ -21,10 +21,8 @@ impl<D: Driver> Receiver<'_, D> {
     /// Read all of these bytes.
     pub(super) fn read_replies(&mut self, mut bytes: &[u8]) -> Read {
         while !bytes.is_empty() {
-            let number = self.number;
-            let (connection, in_flight) = self.connections.with_exchanges(number);
+            let connection = &mut self.connections[self.number];
             let is_asked = connection.in_flight() > 0;
-            let id = in_flight.oldest(number, connection.share());
             let Wire::Redis(redis) = connection.wire_mut() else { return Read::All };
             match redis.reader_mut().feed(bytes) {
                 Ok(ReplyProgress::Reply { consumed, reply }) => {
@@ -47,7 +45,8 @@ impl<D: Driver> Receiver<'_, D> {
                         return Read::All;
                     }
                     if is_asked {
-                        in_flight.get_mut(id).begin_response(self.now);
+                        let id = self.connections.answering(self.number);
+                        self.connections.in_flight_mut().get_mut(id).begin_response(self.now);
                     } else if self.opening().is_none() {
                         // A command that is sent now would be taken for answered.
                         self.statuses.unsolicited(bytes);

@@ -465,6 +465,26 @@ fn steps(rate: Rate, below: &mut impl FnMut(u64) -> u64) -> Course {
     Course::Segments(segments)
 }
 
+/// Load, limits and connections of a plan whose protocol has no further choices of them.
+pub(crate) fn vary_load(plan: &mut Parts, below: &mut impl FnMut(u64) -> u64) {
+    let rate = Rate::per_second(200 + below(20_000)).expect("a rate within its range");
+    plan.load = match below(3) {
+        0 => Load::Closed,
+        1 => Load::open(rate, Arrivals::Constant),
+        _ => Load::open(rate, Arrivals::Poisson),
+    };
+    plan.limits.window = match below(3) {
+        0 => Limit::Requests(1 + below(300)),
+        _ => Limit::Duration(Nanos(1_000_000 + below(60_000_000))),
+    };
+    plan.limits.warmup = Nanos([0, 5_000_000][below(2) as usize]);
+    plan.limits.timeout = Nanos(2_000_000 + below(30_000_000));
+    let connections = &mut plan.transport.connections;
+    connections.count = 1 + below(6) as u32;
+    connections.requests = (below(5) == 0).then(|| 1 + below(12) as u32);
+    connections.idle = [0, 0, 2][below(3) as usize];
+}
+
 pub(crate) fn climate(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Climate {
     let is_calm = below(4) == 0;
     let share = |below: &mut dyn FnMut(u64) -> u64, most: u64| {

@@ -10,15 +10,12 @@ use uringbench_core::flow::text::Text;
 use uringbench_core::flow::value::{Escape, TemplateValue, Value};
 use uringbench_core::http::request::RequestTemplate;
 use uringbench_core::outcome::Outcome;
-use uringbench_core::plan::{
-    Arrivals, Commands, Limit, Load, Plan, Protocol, TlsVersions, Workload,
-};
-use uringbench_core::rate::Rate;
+use uringbench_core::plan::{Commands, Plan, Protocol, TlsVersions, Workload};
 use uringbench_core::resp::command::RedisCommand;
 use uringbench_core::resp::opening::{RedisLogin, RespVersion};
 use uringbench_core::time::Nanos;
 
-use crate::checks::{Sums, climate, run};
+use crate::checks::{Sums, climate, run, vary_load};
 use crate::number_from;
 use crate::secure::tls_plan;
 use crate::server::Leaving;
@@ -48,7 +45,6 @@ fn commands(below: &mut impl FnMut(u64) -> u64) -> Commands {
 }
 
 fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
-    let rate = Rate::per_second(200 + below(20_000)).expect("a rate within its range");
     let request = RequestTemplate::of_bytes(Vec::new());
     let plan = Plan::plain(([127, 0, 0, 1], 80).into(), request);
     let plan = plan.with(|plan| {
@@ -58,21 +54,7 @@ fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
             let versions = [TlsVersions::Both, TlsVersions::Only12][below(2) as usize];
             plan.protocol = Protocol::Tls(tls_plan(below(4) > 0, versions));
         }
-        plan.load = match below(3) {
-            0 => Load::Closed,
-            1 => Load::open(rate, Arrivals::Constant),
-            _ => Load::open(rate, Arrivals::Poisson),
-        };
-        plan.limits.window = match below(3) {
-            0 => Limit::Requests(1 + below(300)),
-            _ => Limit::Duration(Nanos(1_000_000 + below(60_000_000))),
-        };
-        plan.limits.warmup = Nanos([0, 5_000_000][below(2) as usize]);
-        plan.limits.timeout = Nanos(2_000_000 + below(30_000_000));
-        let connections = &mut plan.transport.connections;
-        connections.count = 1 + below(6) as u32;
-        connections.requests = (below(5) == 0).then(|| 1 + below(12) as u32);
-        connections.idle = [0, 0, 2][below(3) as usize];
+        vary_load(plan, below);
     });
     plan.expect("a plan")
 }

@@ -13,7 +13,7 @@ use uringbench_core::plan::{Arrivals, HttpVersion, Limit, Load, Plan, Requests, 
 use uringbench_core::rate::Rate;
 use uringbench_core::time::Nanos;
 
-use crate::checks::{Sums, climate, run};
+use crate::checks::{Sums, climate, run, vary_load};
 use crate::scripts::scripted;
 use crate::server::Manners;
 use crate::world::{Climate, Speech};
@@ -28,28 +28,13 @@ fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
         ..RequestParts::new(["GET", "POST"][below(2) as usize], "simulated", "/")
     };
     let request = RequestTemplate::build(parts).expect("a plain request");
-    let rate = Rate::per_second(200 + below(20_000)).expect("a rate within its range");
     let plan = Plan::plain(([127, 0, 0, 1], 80).into(), request.clone());
     let plan = plan.with(|plan| {
         let requests = Requests { version: HttpVersion::Http2, ..Requests::of(request) };
         plan.workload = Workload::Requests(requests);
         plan.workload.set_pipeline(1 + below(12) as u16);
         plan.seed = seed;
-        plan.load = match below(3) {
-            0 => Load::Closed,
-            1 => Load::open(rate, Arrivals::Constant),
-            _ => Load::open(rate, Arrivals::Poisson),
-        };
-        plan.limits.window = match below(3) {
-            0 => Limit::Requests(1 + below(300)),
-            _ => Limit::Duration(Nanos(1_000_000 + below(60_000_000))),
-        };
-        plan.limits.warmup = Nanos([0, 5_000_000][below(2) as usize]);
-        plan.limits.timeout = Nanos(2_000_000 + below(30_000_000));
-        let connections = &mut plan.transport.connections;
-        connections.count = 1 + below(6) as u32;
-        connections.requests = (below(5) == 0).then(|| 1 + below(12) as u32);
-        connections.idle = [0, 0, 2][below(3) as usize];
+        vary_load(plan, below);
     });
     plan.expect("a plan")
 }
