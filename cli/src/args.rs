@@ -53,7 +53,7 @@ pub(crate) use output::{OutputArgs, RunHistoryArgs};
 pub(crate) use profiling::{ProfileArgs, ProfileCommandArgs, SoakArgs};
 pub(crate) use redis::{RedisArgs, RedisTest};
 pub(crate) use report::{PrometheusNames, ReportArgs, ReportFormat};
-pub(crate) use request::{FormField, FormValue, RequestArgs, StreamArgs};
+pub(crate) use request::{FormField, FormValue, RequestArgs, StreamArgs, given, given_of_request};
 pub(crate) use scenario::{FileArgs, ScenarioArgs, ScenarioCommand};
 pub(crate) use schedule::{Every, ScheduleArgs, ScheduleCommand, SchedulePrintArgs, Scheduler};
 pub(crate) use serve::ServeArgs;
@@ -318,7 +318,8 @@ pub(crate) enum Command {
 /// Options of `uringbench run`.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct RunArgs {
-    /// The URL to load, such as http://127.0.0.1:8080/ or ws://host/path, or a scenario file
+    /// The URL to load, such as http://127.0.0.1:8080/, ws://host/path or redis://host, or a
+    /// scenario file
     #[arg(value_name = "URL|SCENARIO.toml")]
     pub(crate) url: Option<String>,
 

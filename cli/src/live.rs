@@ -36,9 +36,25 @@ impl FromStr for LiveAddress {
     fn from_str(text: &str) -> Result<Self, String> {
         let of_port = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
         let parsed = text.parse().map(of_port).or_else(|_| text.parse::<SocketAddr>());
+        // An address of IPv4 in one of IPv6 means the same, and is recognised.
         parsed
-            .map(Self)
+            .map(|address| Self(SocketAddr::new(address.ip().to_canonical(), address.port())))
             .map_err(|_| "write a port, or an address such as 127.0.0.1:8900".to_owned())
+    }
+}
+
+impl LiveAddress {
+    /// Who else can look at `shown`, if anybody can.
+    pub(crate) fn warning(self, shown: &str) -> Option<String> {
+        let ip = self.0.ip();
+        (!ip.is_loopback()).then(|| {
+            let reached =
+                if ip.is_unspecified() { "this machine".to_owned() } else { ip.to_string() };
+            format!(
+                "who can reach {reached} and knows this address sees {shown}; it is sent without \
+                 encryption"
+            )
+        })
     }
 }
 
@@ -54,16 +70,8 @@ pub(crate) fn serve(
     let server = LiveServer::start(address, run, move || quiet.keep(), move || readings.sample());
     let server = server.context("nothing was started")?;
     let mut lines = vec![format!("live at {}", server.url())];
-    if !address.ip().to_canonical().is_loopback() {
-        let reached = match address.ip() {
-            ip if ip.is_unspecified() => "this machine".to_owned(),
-            ip => ip.to_string(),
-        };
-        lines.push(format!(
-            "--live: who can reach {reached} and knows this address sees the run; it is sent \
-             without encryption"
-        ));
-    }
+    let warning = LiveAddress(address).warning("the run");
+    lines.extend(warning.map(|warning| format!("--live: {warning}")));
     let sharer = shared_with.map(|sharer| match sharer {
         Sharer::Target => "the target",
         Sharer::Workers => "the workers, which have every CPU; leave it one with --cores",
@@ -171,9 +179,11 @@ mod tests {
 
     #[test]
     fn an_address_is_loopback_unless_another_is_named() {
-        for (text, expected) in
-            [("8900", "127.0.0.1:8900"), ("[::1]:1", "[::1]:1"), ("0.0.0.0:80", "0.0.0.0:80")]
-        {
+        for (text, expected) in [
+            ("8900", "127.0.0.1:8900"),
+            ("[::1]:1", "[::1]:1"),
+            ("[::ffff:0.0.0.0]:80", "0.0.0.0:80"),
+        ] {
             let LiveAddress(address) = text.parse().expect(text);
             assert_eq!(address.to_string(), expected);
         }

@@ -4,11 +4,12 @@
 
 use std::sync::Arc;
 
+use uringbench_core::http::percent;
 use uringbench_core::plan::{Commands, Workload};
 use uringbench_core::resp::command::RedisCommand;
 use uringbench_core::resp::opening::{RedisLogin, RespVersion};
 
-use crate::args::{RedisArgs, RedisTest, RequestArgs, RunArgs, StreamArgs};
+use crate::args::{RedisArgs, RedisTest, RequestArgs, RunArgs, StreamArgs, given_of_request};
 use crate::exit::{Failure, usage};
 use crate::request::BuiltRequest;
 
@@ -62,21 +63,10 @@ pub(crate) fn without_login(url: &str) -> Result<(String, RedisLogin), Failure> 
     Ok((format!("{scheme}://{host}{path}"), login))
 }
 
-/// `%XX` as bytes; `None` if they are not UTF-8.
+/// `%XX` as bytes; `None` for other uses of `%`, and if they are not UTF-8.
 fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((&first, behind)) = rest.split_first() {
-        rest = behind;
-        if first == b'%' {
-            let digits = std::str::from_utf8(behind.get(..2)?).ok()?;
-            bytes.push(u8::from_str_radix(digits, 16).ok()?);
-            rest = &behind[2..];
-        } else {
-            bytes.push(first);
-        }
-    }
-    String::from_utf8(bytes).ok()
+    let is_encoded = percent::is_encoded(text);
+    String::from_utf8(percent::decoded(text, b'+')).ok().filter(|_| is_encoded)
 }
 
 /// The command of these options, for the database that the URL's path names.
@@ -91,13 +81,7 @@ pub(crate) fn build(
         login.version = RespVersion::Resp3;
     }
     let typed = typed(args)?;
-    if typed.contains("{{env") {
-        return Err(usage(
-            "{{env}} in a command of Redis would be stored with the run: write the value, if it is \
-             no secret; a password belongs into the URL",
-        ));
-    }
-    let words = uringbench_scenario::command(&typed, &|_: &str| None);
+    let words = uringbench_scenario::command(&typed);
     let words = words.map_err(|why| usage(format!("`{typed}`: {why}")))?;
     let command = RedisCommand::new(words).map_err(|why| usage(why.to_string()))?;
     if args.load.seed.is_some() && args.load.rate.is_none() && command.is_constant() {
@@ -134,34 +118,10 @@ pub(crate) fn refuse(args: &RunArgs) -> Result<(), Failure> {
 }
 
 fn refuse_http(request: &RequestArgs, stream: &StreamArgs) -> Result<(), Failure> {
-    let RequestArgs { method, headers, body, body_file, body_size, form, .. } = request;
-    let RequestArgs { chunked, http2, expect_continue, subprotocol, binary, echo, .. } = request;
-    let StreamArgs { sse, stream, stall, events } = stream;
-    let given = [
-        ("-m", method.is_some()),
-        ("-H", !headers.is_empty()),
-        ("--body", body.is_some()),
-        ("--body-file", body_file.is_some()),
-        ("--body-size", body_size.is_some()),
-        ("--form", !form.is_empty()),
-        ("--chunked", chunked.is_some()),
-        ("--http2", *http2),
-        ("--expect-continue", *expect_continue),
-        ("--subprotocol", !subprotocol.is_empty()),
-        ("--binary", *binary),
-        ("--echo", *echo),
-        ("--greeting", request.greeting.is_some()),
-        ("--sse", *sse),
-        ("--stream", *stream),
-        ("--stall", stall.is_some()),
-        ("--events", events.is_some()),
-    ];
-    match given.iter().find(|(_, is_given)| *is_given) {
-        None => Ok(()),
-        Some((option, _)) => {
-            Err(usage(format!("{option} is for HTTP or WebSockets: leave it out with Redis")))
-        }
-    }
+    let given = given_of_request(request, stream).or(request.http2.then_some("--http2"));
+    given.map_or(Ok(()), |option| {
+        Err(usage(format!("{option} is for HTTP or WebSockets: leave it out with Redis")))
+    })
 }
 
 fn database(path: &str) -> Result<u32, Failure> {
@@ -229,7 +189,8 @@ mod tests {
             assert_eq!(rest, left);
             assert_eq!((login.user.as_deref(), login.password.as_deref()), (user, password));
         }
-        let wrong = ["redis://u@h", "redis://u:@h", "redis://:%zz@h", "redis://:%@h"];
+        let wrong =
+            ["redis://u@h", "redis://u:@h", "redis://:%zz@h", "redis://:%@h", "redis://:%+5@h"];
         let odd =
             ["redis://:zz#zz@h", "redis://u:12/zz@h", "redis://:a?zz@h", "redis://u:p@h/zz@h"];
         for wrong in wrong.into_iter().chain(odd) {

@@ -22,7 +22,7 @@ use uringbench_machine::target::{self, TargetLocation};
 
 use crate::address;
 use crate::args::{
-    LoadArgs, MeasurementArgs, OutputArgs, ProfileArgs, RequestArgs, RunArgs, RunHistoryArgs,
+    LoadArgs, MeasurementArgs, OutputArgs, ProfileArgs, RequestArgs, RunArgs, RunHistoryArgs, given,
 };
 use crate::exit::{Failure, usage};
 use crate::observers::FollowPlan;
@@ -213,8 +213,9 @@ fn plan(
 
 /// What this side allows a target of HTTP/2.
 fn http2_settings(args: &RequestArgs, is_http2: bool) -> Result<Http2Settings, Failure> {
-    let given = [("--h2-table", args.h2_table), ("--h2-window", args.h2_window)];
-    if let Some((option, _)) = given.iter().find(|(_, value)| value.is_some() && !is_http2) {
+    let options =
+        [("--h2-table", args.h2_table.is_some()), ("--h2-window", args.h2_window.is_some())];
+    if let Some(option) = given(&options).filter(|_| !is_http2) {
         return Err(usage(format!("{option} is for HTTP/2: add --http2, or leave it out")));
     }
     let usual = Http2Settings::default();

@@ -15,7 +15,7 @@ use uringbench_import::hurl;
 use uringbench_scenario::plan::{CompiledScenario, DataSource};
 use uringbench_scenario::{Context, compile};
 
-use crate::args::{FileArgs, RunArgs};
+use crate::args::{FileArgs, RunArgs, given, given_of_request};
 use crate::console;
 use crate::exit::{Failure, usage};
 use crate::request::read_body;
@@ -249,26 +249,7 @@ fn name_of(file: &Path, flows: &[String]) -> Option<String> {
 /// Rejects options that describe a request, or that do not apply to a scenario. Reports the first
 /// of them.
 fn refuse_what_the_file_says(args: &RunArgs) -> Result<(), Failure> {
-    let (request, stream) = (&args.request, &args.stream);
-    let of_steps = [
-        ("-m", request.method.is_some()),
-        ("-H", !request.headers.is_empty()),
-        ("--body", request.body.is_some()),
-        ("--body-file", request.body_file.is_some()),
-        ("--body-size", request.body_size.is_some()),
-        ("-F", !request.form.is_empty()),
-        ("--chunked", request.chunked.is_some()),
-        ("--expect-continue", request.expect_continue),
-        ("--binary", request.binary),
-        ("--echo", request.echo),
-        ("--greeting", request.greeting.is_some()),
-        ("--subprotocol", !request.subprotocol.is_empty()),
-        ("--sse", stream.sse),
-        ("--stream", stream.stream),
-        ("--stall", stream.stall.is_some()),
-        ("--events", stream.events.is_some()),
-    ];
-    if let Some(option) = given(&of_steps) {
+    if let Some(option) = given_of_request(&args.request, &args.stream) {
         return Err(usage(format!(
             "{option} is for a single URL: a scenario says in its steps what is sent and what \
              comes; write it there"
@@ -291,10 +272,6 @@ fn refuse_what_the_file_says(args: &RunArgs) -> Result<(), Failure> {
         ));
     }
     Ok(())
-}
-
-fn given(options: &[(&'static str, bool)]) -> Option<&'static str> {
-    options.iter().find(|(_, is_given)| *is_given).map(|(option, _)| *option)
 }
 
 /// When flows begin, and how their rate changes.

@@ -126,9 +126,10 @@ impl Url {
 
 /// A URL for a message: without what stands before an `@`, which may be a password.
 fn without_user(text: &str) -> String {
-    match (text.split_once("://"), text.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://…@{rest}"),
-        _ => text.to_owned(),
+    let Some((before, rest)) = text.rsplit_once('@') else { return text.to_owned() };
+    match before.split_once("://") {
+        Some((scheme, _)) => format!("{scheme}://…@{rest}"),
+        None => format!("…@{rest}"),
     }
 }
 

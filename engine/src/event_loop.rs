@@ -18,7 +18,7 @@ use uringbench_core::http::header_cache::HeaderCache;
 use uringbench_core::http::request::is_idempotent;
 use uringbench_core::http2::streams::AnswerForm;
 use uringbench_core::pacer::Pacer;
-use uringbench_core::plan::{Commands, ConnectionOrder, Load, Plan};
+use uringbench_core::plan::{ConnectionOrder, Load, Plan};
 use uringbench_core::rate::Rate;
 use uringbench_core::record::TcpReading;
 use uringbench_core::schedule::Share;
@@ -114,8 +114,8 @@ impl LoopOptions {
 /// How many copies of its request a driver keeps in a row: as many as are sent together.
 pub(crate) fn copies_kept(plan: &Plan) -> usize {
     let pipeline = usize::from(plan.workload.pipeline());
-    let is_made = |commands: &Commands| !commands.command.is_constant();
-    if plan.workload.script().is_some() || plan.workload.commands().is_some_and(|it| is_made(it)) {
+    let is_made = plan.workload.commands().is_some_and(|it| !it.command.is_constant());
+    if is_made || plan.workload.script().is_some() {
         return 1;
     }
     if plan.workload.bytes().len() * pipeline <= LEFT_ALONE_MAX { pipeline } else { 1 }
@@ -181,6 +181,8 @@ struct Intervals {
     /// The driver's counters when it began.
     enters_seen: u64,
     spun_seen: Nanos,
+    /// How long bodies had waited for windows when the measured window ended.
+    window_waits: Option<Nanos>,
 }
 
 /// Whether slots wait for connections.
@@ -243,6 +245,7 @@ impl<D: Driver> EventLoop<D> {
                 count: 0,
                 enters_seen: 0,
                 spun_seen: Nanos::ZERO,
+                window_waits: None,
             },
             starvation: Starvation::default(),
             applied: Command::Run,
@@ -290,9 +293,11 @@ impl<D: Driver> EventLoop<D> {
         self.connections.streams().do_limits_vary()
     }
 
-    /// How long bodies waited for windows of an HTTP/2 target, on all connections.
+    /// How long bodies waited for windows of an HTTP/2 target, on all connections, until the end of
+    /// the measured window.
     pub(crate) fn window_waits(&mut self) -> Nanos {
-        self.connections.blocked(self.driver.now())
+        let now = self.driver.now();
+        self.intervals.window_waits.unwrap_or_else(|| self.connections.blocked(now))
     }
 
     /// Samples of answers that are not plain successes.
@@ -408,6 +413,9 @@ impl<D: Driver> EventLoop<D> {
         let now = self.driver.now();
         let end = self.intervals.to.min(now);
         let phase = self.intervals.boundaries.phase(end);
+        if end == self.intervals.boundaries.measure_to {
+            self.intervals.window_waits.get_or_insert_with(|| self.connections.blocked(end));
+        }
         fresh.reset((self.intervals.count, phase, end), self.work.counts());
         let mut closed = self.recorder.close_interval(fresh);
         closed.end = end;

@@ -273,7 +273,6 @@ fn prepare<D: Driver>(
     let redis = plan.workload.commands().map(|commands| RedisConfig {
         commands: Arc::clone(commands),
         share,
-        seed: plan.seed,
         epoch: clock::epoch(),
     });
     let terms = ConnectionConfig { tls, flows, redis, ..ConnectionConfig::of(plan) };

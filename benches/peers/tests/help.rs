@@ -8,7 +8,25 @@ fn every_case_is_explained() {
     let peers = env!("CARGO_BIN_EXE_peers");
     let output = Command::new(peers).arg("--help").output().expect("it was built");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    for case in ["small:", "pipelined:", "bodies:", "open:", "memory:", "tls:", "scenarios:"] {
-        assert!(output.status.success() && text.contains(case), "{case} {text}");
+    let cases = [
+        "small",
+        "pipelined",
+        "bodies",
+        "open",
+        "memory",
+        "engines",
+        "connections",
+        "tls",
+        "uploads",
+        "websocket",
+        "h2",
+        "h2_tls",
+        "h2_bodies",
+        "h2_recycle",
+        "scenarios",
+    ];
+    for case in cases {
+        let named = text.contains(&format!("- {case}:"));
+        assert!(output.status.success() && named, "{case} {text}");
     }
 }

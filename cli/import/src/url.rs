@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use uringbench_core::flow::value::Escape;
+use uringbench_core::http::percent;
 
 use crate::ImportError;
 use crate::model::Target;
@@ -224,22 +225,7 @@ pub(crate) fn percent_decoded(text: &str) -> Option<String> {
 }
 
 fn decoded_literal(text: &str, plus: u8) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        let pair = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
-        let code = pair.filter(|pair| pair.bytes().all(|digit| digit.is_ascii_hexdigit()));
-        match (byte, code.and_then(|code| u8::from_str_radix(code, 16).ok())) {
-            (b'%', Some(code)) => {
-                bytes.push(code);
-                rest = &after[2..];
-            }
-            (b'+', _) => bytes.push(plus),
-            _ => bytes.push(byte),
-        }
-    }
-    String::from_utf8(bytes).ok()
+    String::from_utf8(percent::decoded(text, plus)).ok()
 }
 
 /// A host with an optional port, in lower case.

@@ -73,12 +73,8 @@ impl LiveServer {
         begin: impl Fn() + Send + Sync + 'static,
         sample: impl FnMut() -> LiveSample + Send + 'static,
     ) -> Result<Self, LiveError> {
-        let refused = |cause| LiveError::Listen { address, cause };
-        let listener = TcpListener::bind(address).map_err(refused)?;
-        let bound = listener.local_addr().map_err(refused)?;
-        let token = token().map_err(LiveError::Start)?;
-        let url = address_of(bound, &token);
-        let served = Arc::new(Served::new(Access::new(bound, token), LiveCourse::new(run)));
+        let (listener, access, url) = open(address)?;
+        let served = Arc::new(Served::new(access, LiveCourse::new(run)));
         let lost = Arc::new(AtomicU64::new(0));
         let (intervals, received) = sync_channel(WAITING_MAX);
         let begin = Arc::new(begin);
@@ -166,9 +162,14 @@ fn token() -> std::io::Result<String> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// The address of the first page.
-fn address_of(bound: SocketAddr, token: &str) -> String {
-    format!("http://{}/{token}/", shown(bound))
+/// A listener, who may look, and the address of the first page.
+fn open(address: SocketAddr) -> Result<(TcpListener, Access, String), LiveError> {
+    let refused = |cause| LiveError::Listen { address, cause };
+    let listener = TcpListener::bind(address).map_err(refused)?;
+    let bound = listener.local_addr().map_err(refused)?;
+    let token = token().map_err(LiveError::Start)?;
+    let url = format!("http://{}/{token}/", shown(bound));
+    Ok((listener, Access::new(bound, token), url))
 }
 
 /// An address to type: every address of this machine is that of loopback too.

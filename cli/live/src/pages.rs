@@ -1,13 +1,13 @@
 //! `uringbench serve`: pages that are made on request, behind the same door as those of a run.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use crate::access::Access;
 use crate::answer::{self, HTML};
 use crate::listener::{self, Serve};
-use crate::{LiveError, address_of, request, token};
+use crate::{LiveError, open, request};
 
 /// A page, or what is said in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,12 +42,8 @@ impl PageServer {
     /// # Errors
     /// If the address cannot be served, or no thread can be started.
     pub fn start(address: SocketAddr, pages: impl Pages) -> Result<Self, LiveError> {
-        let refused = |cause| LiveError::Listen { address, cause };
-        let listener = TcpListener::bind(address).map_err(refused)?;
-        let bound = listener.local_addr().map_err(refused)?;
-        let token = token().map_err(LiveError::Start)?;
-        let url = address_of(bound, &token);
-        let behind = Arc::new(Behind { access: Access::new(bound, token), pages });
+        let (listener, access, url) = open(address)?;
+        let behind = Arc::new(Behind { access, pages });
         listener::listen(listener, &behind, || ()).map_err(LiveError::Start)?;
         Ok(Self { url })
     }

@@ -8,7 +8,7 @@ use uringbench_core::summary::plural;
 use uringbench_document::history::HistoryEntry;
 use uringbench_report::history::figure;
 
-pub use query::{ShelfQuery, fields};
+pub use query::{ShelfQuery, field};
 
 use self::query::encoded;
 use crate::foreign::Foreign;
@@ -55,7 +55,7 @@ pub struct Shelf<'a> {
     pub query: &'a ShelfQuery,
     /// The run that others are compared with.
     pub with: Option<&'a HistoryEntry>,
-    /// Other results; none on further pages.
+    /// Other results; none on further pages, and none if runs are looked for.
     pub others: &'a [OtherResult],
 }
 
@@ -91,9 +91,13 @@ pub fn no_page(why: &str) -> String {
 }
 
 /// A page of a result, with a way back to the list at this relative reference.
-pub fn with_way_back(page: &str, list: &str) -> String {
+pub fn with_way_back(mut page: String, list: &str) -> String {
+    const BODY: &str = "<body>";
     let way = html! { nav.way { a href=(list) { "← All results" } } };
-    page.replacen("<body>", &format!("<body>{}", way.into_string()), 1)
+    if let Some(at) = page.find(BODY) {
+        page.insert_str(at + BODY.len(), &way.into_string());
+    }
+    page
 }
 
 /// What the list is limited to, each with a link that lifts it.
@@ -109,15 +113,9 @@ fn chosen(shelf: &Shelf<'_>) -> Markup {
 
 fn without(query: &ShelfQuery, name: &str) -> String {
     let mut query = ShelfQuery { page: 0, ..query.clone() };
-    let field = match name {
-        "find" => &mut query.find,
-        "target" => &mut query.target,
-        "name" => &mut query.name,
-        "tag" => &mut query.tag,
-        "with" => &mut query.with,
-        _ => &mut query.verdict,
-    };
-    field.clear();
+    if let Some(field) = query.field(name) {
+        field.clear();
+    }
     query.to_string()
 }
 
@@ -177,16 +175,27 @@ fn row(shelf: &Shelf<'_>, run: &HistoryEntry, figures: &[(&str, &str)]) -> Marku
         "suspect" => Tone::Doubtful,
         _ => Tone::Bad,
     };
-    let commit = run.commit_sha.as_deref().and_then(|it| it.get(..HASH)).unwrap_or_default();
+    let commit = run.commit_sha.as_deref().unwrap_or_default();
+    let commit = commit.get(..HASH).unwrap_or(commit);
     let of_target = only(&|it| it.target.clone_from(&run.target));
-    let page = format!("run/{}", encoded(&run.run_id));
+    let of_verdict = only(&|it| it.verdict.clone_from(&run.validity));
+    // What other programs measured has no document of a run.
+    let has_page = !run.folder.is_empty() && run.figure("time_mean_ns").is_none();
+    let page = has_page.then(|| format!("run/{}", encoded(&run.run_id)));
     let began = run.timestamp.get(..19).unwrap_or(&run.timestamp).replace('T', " ");
     html! {
         tr {
             th scope="row" { (Foreign(&began)) }
-            td { a href=(page) { (Foreign(&run.benchmark_name)) } }
+            td {
+                @match page {
+                    Some(page) => { a href=(page) { (Foreign(&run.benchmark_name)) } }
+                    None => { (Foreign(&run.benchmark_name)) }
+                }
+            }
             td { a href=(of_target) { (Foreign(&run.target)) } }
-            td class=(tone.class()) { (tone.sign()) " " (Foreign(&run.validity)) }
+            td class=(tone.class()) {
+                (tone.sign()) " " a href=(of_verdict) { (Foreign(&run.validity)) }
+            }
             @for (_, name) in figures {
                 td { (run.figure(name).map(|value| figure(name, value)).unwrap_or_default()) }
             }
@@ -197,14 +206,23 @@ fn row(shelf: &Shelf<'_>, run: &HistoryEntry, figures: &[(&str, &str)]) -> Marku
                 }
             }
             td {
-                @match shelf.with {
-                    Some(with) if with.run_id == run.run_id => { "compared" }
-                    Some(with) => { a href=(compared(with, run)) { "compare" } }
-                    None => {
-                        a href=(only(&|it| it.with.clone_from(&run.run_id))) { "compare…" }
-                    }
-                }
-                " · " a href=(format!("trend?name={}", encoded(&run.benchmark_name))) { "trend" }
+                @if has_page { (comparison(shelf, run)) " · " }
+                a href=(format!("trend?name={}", encoded(&run.benchmark_name))) { "trend" }
+            }
+        }
+    }
+}
+
+/// The way to a comparison with a run.
+fn comparison(shelf: &Shelf<'_>, run: &HistoryEntry) -> Markup {
+    html! {
+        @match shelf.with {
+            Some(with) if with.run_id == run.run_id => { "compared" }
+            Some(with) => { a href=(compared(with, run)) { "compare" } }
+            None => {
+                @let with = run.run_id.clone();
+                @let chosen = ShelfQuery { page: 0, with, ..shelf.query.clone() };
+                a href=(chosen) { "compare…" }
             }
         }
     }

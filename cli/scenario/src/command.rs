@@ -5,19 +5,22 @@
 use uringbench_core::flow::text as core;
 use uringbench_core::flow::value::Escape;
 
+use crate::template::{Token, TokenKind, tokens};
 use crate::text::{Names, Text};
 
 /// The words of a command, with their values.
 ///
 /// # Errors
 /// If a quote is not closed, or a value cannot be read.
-pub fn command(
-    typed: &str,
-    env: &dyn Fn(&str) -> Option<String>,
-) -> Result<Vec<core::Text>, String> {
-    let names = Names { env, tables: &[], captures: Vec::new() };
+pub fn command(typed: &str) -> Result<Vec<core::Text>, String> {
+    let names = Names { env: &|_| None, tables: &[], captures: Vec::new() };
     let mut texts = Vec::new();
     for word in words(typed)? {
+        if tokens(&word).any(|token| is_env(&token)) {
+            return Err("{{env}} in a command of Redis would be stored with the run: write the \
+                        value, if it is no secret; a password belongs into the URL"
+                .to_owned());
+        }
         let text = Text::read(&word, &names)?;
         if text.has_user() {
             return Err("{{user}} is for scenarios: a URL has no users".to_owned());
@@ -25,6 +28,12 @@ pub fn command(
         texts.push(text.alone(Escape::None));
     }
     Ok(texts)
+}
+
+/// Whether it is a variable of the environment.
+fn is_env(token: &Token<'_>) -> bool {
+    let inner = token.text.trim_start_matches("{{").trim_end_matches("}}");
+    matches!(token.kind, TokenKind::Value) && inner.split_whitespace().next() == Some("env")
 }
 
 /// The words of a line: separated by blanks, which belong to a word within quotes and values.
@@ -98,7 +107,7 @@ mod tests {
     use super::*;
 
     fn sent(typed: &str) -> Result<String, String> {
-        let texts = command(typed, &|_| None)?;
+        let texts = command(typed)?;
         let command = RedisCommand::new(texts).map_err(|why| why.to_string())?;
         let mut out = Vec::new();
         command.render((7, 0), &mut Random::new(1), &mut out);
@@ -116,24 +125,10 @@ mod tests {
             ("GET key:{{int 0 9 width=2}}x", &["GET", "key:{{int 0 9 width=2}}x"]),
             ("SET é ü", &["SET", "é", "ü"]),
         ] {
-            assert_eq!(
-                super::words(typed).as_deref(),
-                Ok(words.map_strings().as_slice()),
-                "{typed}"
-            );
+            assert_eq!(super::words(typed).expect(typed), words, "{typed}");
         }
         for open in ["SET 'a", "SET \"a", "SET \"a\\", "SET 'a\\"] {
             assert!(super::words(open).is_err(), "{open}");
-        }
-    }
-
-    trait MapStrings {
-        fn map_strings(&self) -> Vec<String>;
-    }
-
-    impl MapStrings for [&str] {
-        fn map_strings(&self) -> Vec<String> {
-            self.iter().map(|&word| word.to_owned()).collect()
         }
     }
 
@@ -144,6 +139,9 @@ mod tests {
             sent("SET k {{seq}}").as_deref(),
             Ok("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\n7\r\n")
         );
+        for env in ["GET {{env A}}", "GET k:{{ env A }}"] {
+            assert!(sent(env).is_err_and(|why| why.contains("would be stored")), "{env}");
+        }
         let padded = sent("GET k:{{int 3 3 width=12}}");
         assert_eq!(padded.as_deref(), Ok("*2\r\n$3\r\nGET\r\n$14\r\nk:000000000003\r\n"));
     }

@@ -220,6 +220,11 @@ pub(crate) fn name_error(name: &str) -> Option<String> {
 }
 
 fn int(low: &str, high: &str) -> Result<Value, String> {
+    range(low, high).map(|(low, high)| Value::Int { low, high })
+}
+
+/// The bounds of random numbers.
+fn range(low: &str, high: &str) -> Result<(i64, i64), String> {
     let number = |text: &str| {
         text.parse::<i64>()
             .map_err(|_| format!("`{text}` is not a whole number: write {{{{int 1 1000}}}}"))
@@ -227,7 +232,7 @@ fn int(low: &str, high: &str) -> Result<Value, String> {
     const MOST: i64 = i64::MAX - 1;
     let (low, high) = (number(low)?, number(high)?);
     match high.checked_sub(low) {
-        Some(0..=MOST) => Ok(Value::Int { low, high }),
+        Some(0..=MOST) => Ok((low, high)),
         Some(..0) => {
             Err(format!("{{{{int}}}} ends before it begins: write {{{{int {high} {low}}}}}"))
         }
@@ -237,7 +242,7 @@ fn int(low: &str, high: &str) -> Result<Value, String> {
 
 /// A number with zeros before it.
 fn padded(low: &str, high: &str, width: &str) -> Result<Value, String> {
-    let Value::Int { low, high } = int(low, high)? else { return int(low, high) };
+    let (low, high) = range(low, high)?;
     let width = width.strip_prefix("width=").and_then(|width| width.parse::<u8>().ok());
     let width = width.filter(|width| (1..=PADDED_MAX).contains(&usize::from(*width)));
     let width = width.ok_or_else(|| {

@@ -74,7 +74,7 @@ impl RedisTest {
     /// Keys of an MSET.
     pub(crate) const MSET_KEYS: usize = 10;
 
-    /// Its command, with this key suffix, text for an element, and value.
+    /// Its command, with this key suffix and value.
     pub(crate) fn command(self, key: &str, value: &str) -> String {
         match self {
             Self::Ping => "PING".to_owned(),

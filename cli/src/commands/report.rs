@@ -6,7 +6,7 @@ mod page;
 mod profile;
 mod stacks;
 
-pub(crate) use page::{page_of, run_page};
+pub(crate) use page::{DOCUMENTS, Kind, page_of, run_page};
 
 use std::path::Path;
 

@@ -15,11 +15,11 @@ use uringbench_document::fingerprint;
 use uringbench_document::history::HistoryEntry;
 use uringbench_live::{Page, PageServer, Pages};
 use uringbench_page::shelf::{
-    OtherResult, SHELF_ROWS, Shelf, ShelfQuery, fields, no_page, shelf, with_way_back,
+    OtherResult, SHELF_ROWS, Shelf, ShelfQuery, field, no_page, shelf, with_way_back,
 };
 use uringbench_store::{History, HistoryFilter, StoredRun};
 
-use super::report::page_of;
+use super::report::{DOCUMENTS, Kind, page_of};
 use super::trend::usual_figure;
 use crate::args::ServeArgs;
 use crate::comparing;
@@ -30,31 +30,27 @@ use crate::store_place::StorePlace;
 
 /// Days before the newest run over which a slope is fitted.
 const TREND_DAYS: f64 = 30.0;
-/// Folders are looked at so far below that of the results: a suite has its cells below itself.
-const DEPTH_MAX: usize = 4;
+/// Folders are looked at so far below that of the results, as for the history.
+const DEPTH_MAX: usize = 12;
 /// Folders that are looked at, at most.
 const FOLDERS_MAX: usize = 50_000;
 /// Results other than runs that are listed, at most.
 const OTHERS_MAX: usize = 500;
-/// The documents of results other than runs.
-const OTHERS: [(&str, &str); 3] =
-    [("suite.json", "suite"), ("capacity.json", "capacity"), ("comparison.json", "comparison")];
-
 /// Listen, say where, and answer until interrupted.
 pub(crate) fn execute(args: &ServeArgs) -> Result<Exit, Failure> {
-    let typed: Vec<String> = args.dir.iter().cloned().collect();
-    let place = StorePlace::of(&typed)?;
-    if place.database.is_some() || !place.root.is_dir() {
-        return Err(Failure::CannotRun(anyhow!(
-            "there is no folder {}: name the folder of the results",
-            place.root.display()
-        )));
+    let place = StorePlace::of(args.dir.as_slice())?;
+    let cannot = |why: String| Err(Failure::CannotRun(anyhow!(why)));
+    if place.database.is_some() {
+        return cannot("a folder is shown, not a database: name that of the results".to_owned());
     }
-    let free = SocketAddr::from(([127, 0, 0, 1], 0));
-    let address = args.listen.map_or(free, |LiveAddress(address)| address);
+    if !place.root.is_dir() {
+        let root = place.root.display();
+        return cannot(format!("there is no folder {root}: name that of the results"));
+    }
+    let address = args.listen.unwrap_or(LiveAddress(SocketAddr::from(([127, 0, 0, 1], 0))));
     let results = Results { place, turn: Mutex::new(()) };
-    let server = PageServer::start(address, results).context("no results are shown")?;
-    if let Some(warning) = reached(address) {
+    let server = PageServer::start(address.0, results).context("no results are shown")?;
+    if let Some(warning) = address.warning("all results") {
         console::note(&warning);
     }
     console::print(&format!("results at {}\n", server.url()))?;
@@ -64,22 +60,10 @@ pub(crate) fn execute(args: &ServeArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// Who else can look.
-fn reached(address: SocketAddr) -> Option<String> {
-    let ip = address.ip().to_canonical();
-    (!ip.is_loopback()).then(|| {
-        let reached = if ip.is_unspecified() { "this machine".to_owned() } else { ip.to_string() };
-        format!(
-            "who can reach {reached} and knows this address sees all results; they are sent \
-             without encryption"
-        )
-    })
-}
-
 /// The results of a folder.
 struct Results {
     place: StorePlace,
-    /// Pages are made one at a time, so that their memory is that of one.
+    /// Pages are made one at a time: documents of one are in memory.
     turn: Mutex<()>,
 }
 
@@ -112,6 +96,8 @@ impl Results {
     fn entry(&self, id: &str) -> Result<(HistoryEntry, PathBuf), Failure> {
         let history = self.history()?;
         let entry = history.find(id).map_err(anyhow::Error::new)?;
+        // Rows of other programs have no folder.
+        let entry = entry.filter(|it| !it.folder.is_empty());
         let entry = entry.ok_or_else(|| nothing("no run has this number: it may be deleted"))?;
         let folder = history.folder_of(&entry);
         Ok((entry, folder))
@@ -120,8 +106,9 @@ impl Results {
     fn list(&self, query: &ShelfQuery) -> Result<String, Failure> {
         let runs = self.history()?.list(&HistoryFilter::default()).map_err(anyhow::Error::new)?;
         let with = runs.iter().find(|run| run.run_id == query.with).cloned();
+        let find = query.find.to_lowercase();
         let fitting: Vec<HistoryEntry> =
-            runs.into_iter().filter(|run| is_wanted(run, query)).collect();
+            runs.into_iter().filter(|run| is_wanted(run, query, &find)).collect();
         let first = query.page.saturating_mul(SHELF_ROWS).min(fitting.len());
         let last = first.saturating_add(SHELF_ROWS).min(fitting.len());
         let is_whole = ShelfQuery { with: String::new(), ..query.clone() } == ShelfQuery::default();
@@ -138,61 +125,56 @@ impl Results {
 
     fn run(&self, id: &str) -> Result<String, Failure> {
         let (_, folder) = self.entry(id)?;
-        Ok(with_way_back(&page_of(&folder)?, "../"))
+        Ok(with_way_back(page_of(&folder)?, "../"))
     }
 
     fn result(&self, id: &str) -> Result<String, Failure> {
         let found = others(&self.place.root).into_iter().find(|other| other.id == id);
         let found = found.ok_or_else(|| nothing("this result is not there: it may be deleted"))?;
-        Ok(with_way_back(&page_of(&self.place.root.join(found.folder))?, "../"))
+        Ok(with_way_back(page_of(&self.place.root.join(found.folder))?, "../"))
     }
 
     /// Two runs: `a` is the one before.
     fn compared(&self, query: &str) -> Result<String, Failure> {
         let mut groups = Vec::new();
         for wanted in ["a", "b"] {
-            let id = fields(query).find(|(name, _)| name == wanted).map(|(_, id)| id);
-            let (entry, folder) = self.entry(&id.unwrap_or_default())?;
+            let (entry, folder) = self.entry(&field(query, wanted))?;
             let run = StoredRun::open(&folder).context("there is nothing to compare")?;
             let label = format!("{} of {}", entry.benchmark_name, entry.timestamp);
             let runs = [(run.folder.display().to_string(), run.document)];
             groups.push(comparing::group(&label, &runs));
         }
         let document = comparing::compared(&self.place, &groups, ComparisonSettings::default())?;
-        Ok(with_way_back(&uringbench_page::comparison(&document), "./"))
+        Ok(with_way_back(uringbench_page::comparison(&document), "./"))
     }
 
     fn trend(&self, query: &str) -> Result<String, Failure> {
-        let name = fields(query).find(|(name, _)| name == "name").map(|(_, name)| name);
-        let name = name.unwrap_or_default();
-        let all = self.history()?.list(&HistoryFilter::default()).map_err(anyhow::Error::new)?;
-        let mut runs: VecDeque<HistoryEntry> = VecDeque::new();
-        for run in all.into_iter().filter(|run| run.benchmark_name == name) {
-            // Newest first becomes oldest first.
-            runs.push_front(run);
-        }
-        let newest = runs.back().ok_or_else(|| nothing("no run has this name"))?;
+        let name = field(query, "name");
+        let filter = HistoryFilter::default();
+        let mut runs = self.history()?.list(&filter).map_err(anyhow::Error::new)?;
+        runs.retain(|run| run.benchmark_name == name);
+        // Oldest first.
+        runs.reverse();
+        let newest = runs.last().ok_or_else(|| nothing("no run has this name"))?;
         let options = TrendOptions { figure: usual_figure(newest), window_days: TREND_DAYS };
-        let document = trend(runs.into(), options);
-        Ok(with_way_back(&uringbench_page::trend(&document), "./"))
+        let document = trend(runs, options);
+        Ok(with_way_back(uringbench_page::trend(&document), "./"))
     }
 }
 
-/// Whether a run fits what is looked for.
-fn is_wanted(run: &HistoryEntry, query: &ShelfQuery) -> bool {
+/// Whether a run fits the query, whose words to find are `find` in lower case.
+fn is_wanted(run: &HistoryEntry, query: &ShelfQuery, find: &str) -> bool {
     let is_it = |wanted: &str, text: &str| wanted.is_empty() || wanted == text;
-    let find = query.find.to_lowercase();
-    let named = [&run.benchmark_name, &run.target, &run.scenario, &run.validity];
-    let texts = named.into_iter().chain(&run.branch).chain(&run.commit_sha).chain(&run.tags);
+    let named = [&run.benchmark_name, &run.target, &run.scenario];
+    let mut texts = named.into_iter().chain(&run.branch).chain(&run.commit_sha).chain(&run.tags);
     is_it(&query.target, &run.target)
-        && is_it(&query.name, &run.benchmark_name)
         && is_it(&query.verdict, &run.validity)
         && (query.tag.is_empty() || run.tags.contains(&query.tag))
-        && (find.is_empty() || texts.into_iter().any(|text| text.to_lowercase().contains(&find)))
+        && (find.is_empty() || texts.any(|text| text.to_lowercase().contains(find)))
 }
 
 /// Suites, comparisons and searches for capacity below the folder, by their documents; links are
-/// not followed. What lies inside of one belongs to it.
+/// not followed. What lies inside of one, or of a run, belongs to it.
 fn others(root: &Path) -> Vec<OtherResult> {
     let mut found = Vec::new();
     let mut waiting = VecDeque::from([(root.to_path_buf(), 0)]);
@@ -202,16 +184,25 @@ fn others(root: &Path) -> Vec<OtherResult> {
         if seen > FOLDERS_MAX || found.len() >= OTHERS_MAX {
             break;
         }
-        let kind = OTHERS.into_iter().find(|(file, _)| folder.join(file).is_file());
-        if let Some((_, kind)) = kind
-            && let Ok(below) = folder.strip_prefix(root)
-        {
-            let name = below.display().to_string();
-            found.push(OtherResult { id: fingerprint([name.as_str()]), kind, folder: name });
-        } else if depth < DEPTH_MAX {
-            let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
-            let is_folder = |it: &fs::DirEntry| it.file_type().is_ok_and(|kind| kind.is_dir());
-            waiting.extend(entries.filter(is_folder).map(|entry| (entry.path(), depth + 1)));
+        let entries: Vec<_> = fs::read_dir(&folder).into_iter().flatten().flatten().collect();
+        let is = |entry: &fs::DirEntry, is_kind: fn(&fs::FileType) -> bool| {
+            entry.file_type().is_ok_and(|kind| is_kind(&kind))
+        };
+        let has = |name: &str| {
+            entries.iter().any(|it| it.file_name() == name && is(it, fs::FileType::is_file))
+        };
+        match DOCUMENTS.into_iter().find(|(file, _)| has(file)) {
+            Some((_, Kind::Run)) => {}
+            Some((_, kind)) => {
+                let name = folder.strip_prefix(root).unwrap_or(&folder).display().to_string();
+                let id = fingerprint([name.as_str()]);
+                found.push(OtherResult { id, kind: kind.word(), folder: name });
+            }
+            None if depth < DEPTH_MAX => {
+                let below = entries.iter().filter(|it| is(it, fs::FileType::is_dir));
+                waiting.extend(below.map(|entry| (entry.path(), depth + 1)));
+            }
+            None => {}
         }
     }
     // Their folders are named by time.
@@ -252,7 +243,6 @@ mod tests {
             validity: "valid".to_owned(),
             ..HistoryEntry::default()
         };
-        let query = |text: &str| ShelfQuery::parse(text);
         for (text, expected) in [
             ("", true),
             ("find=home", true),
@@ -261,9 +251,11 @@ mod tests {
             ("tag=nightly", true),
             ("find=elsewhere", false),
             ("verdict=suspect", false),
-            ("name=GET+/Home", true),
+            ("find=valid", false),
         ] {
-            assert_eq!(is_wanted(&run, &query(text)), expected, "{text}");
+            let query = ShelfQuery::parse(text);
+            let find = query.find.to_lowercase();
+            assert_eq!(is_wanted(&run, &query, &find), expected, "{text}");
         }
     }
 }

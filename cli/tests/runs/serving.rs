@@ -83,7 +83,7 @@ fn runs_comparisons_trends_and_other_results_are_shown() {
     assert!(suite.starts_with("HTTP/1.1 404") && suite.contains("damaged"), "{suite}");
     let none = shown.get("?find=elsewhere");
     assert!(none.contains("0 runs") && none.contains("none fits"), "{none}");
-    // A run that is stored meanwhile is there, once the history has it.
+    // A page behind the last one still says how many there are.
     assert!(shown.get("?page=99").contains("2 runs"));
 }
 

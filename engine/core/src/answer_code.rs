@@ -140,13 +140,11 @@ impl AnswerCode {
                 };
                 CodeWord::SqlState([4, 3, 2, 1, 0].map(digit))
             }
-            REDIS if self.0 == Self::redis_reply(RedisReply::Value).0 => {
-                CodeWord::RedisReply(RedisReply::Value)
-            }
-            REDIS if self.0 == Self::redis_reply(RedisReply::Nil).0 => {
-                CodeWord::RedisReply(RedisReply::Nil)
-            }
-            REDIS if self.0 >= REDIS_REPLY => CodeWord::RedisReply(RedisReply::Status),
+            REDIS if self.0 >= REDIS_REPLY => CodeWord::RedisReply(match self.0 - REDIS_REPLY {
+                0 => RedisReply::Value,
+                1 => RedisReply::Nil,
+                _ => RedisReply::Status,
+            }),
             REDIS => CodeWord::Redis(REDIS_WORDS.get(value as usize).copied()),
             _ if value == 0 => CodeWord::Message,
             _ => CodeWord::Http(value as u16),
@@ -223,7 +221,7 @@ impl CodeCounts {
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn add_other(&mut self, code: AnswerCode, answers: u64) {
         match self.others.iter_mut().find(|(known, _)| *known == code) {
             Some((_, sum)) => *sum += answers,
@@ -271,6 +269,7 @@ mod tests {
 
     #[test]
     fn codes_of_each_protocol_come_back_as_they_went_in() {
+        let of = AnswerCode::redis_reply;
         for (code, word, text, is_error) in [
             (AnswerCode::MESSAGE, CodeWord::Message, "message", false),
             (AnswerCode::http(200), CodeWord::Http(200), "200", false),
@@ -282,6 +281,14 @@ mod tests {
             (AnswerCode::grpc(17), CodeWord::Grpc(2), "gRPC 2", true),
             (AnswerCode::redis(b"MOVED"), CodeWord::Redis(Some("MOVED")), "Redis MOVED", true),
             (AnswerCode::redis(b"MINE"), CodeWord::Redis(None), "Redis error", true),
+            (of(RedisReply::Value), CodeWord::RedisReply(RedisReply::Value), "Redis value", false),
+            (of(RedisReply::Nil), CodeWord::RedisReply(RedisReply::Nil), "Redis nil", false),
+            (
+                of(RedisReply::Status),
+                CodeWord::RedisReply(RedisReply::Status),
+                "Redis status",
+                false,
+            ),
         ] {
             assert_eq!((code.word(), code.is_error()), (word, is_error));
             let is_redirect = code.status().is_some_and(|status| (300..400).contains(&status));

@@ -65,9 +65,15 @@ impl Causes {
         // Writing to a `String` cannot fail.
         let _ = write!(room, "{text}");
         let own = room.len();
-        let _ = write!(room, ": {example}");
-        if room.len() == own + 2 {
-            room.truncate(own);
+        let is_it = |known: &Known| {
+            known.cause.outcome == outcome && known.cause.text.get(..known.own) == Some(&room)
+        };
+        // Later examples are not kept, so they are not written.
+        if !self.known.iter().any(is_it) {
+            let _ = write!(room, ": {example}");
+            if room.len() == own + 2 {
+                room.truncate(own);
+            }
         }
         self.count(outcome, (&room, own), count);
         self.text = room;

@@ -305,9 +305,15 @@ impl Connections {
 
     /// How long bodies have waited for windows until now, on all connections.
     pub(crate) fn blocked(&self, now: Timestamp) -> Nanos {
-        let since = |connection: &Connection| connection.wire.http2()?.blocked_since;
-        let waiting = self.all.iter().filter_map(since);
-        waiting.fold(self.streams.blocked, |sum, since| sum + now.since(since))
+        let each = self.all.iter().filter_map(|connection| connection.wire.http2());
+        each.fold(self.streams.blocked, |sum, http2| sum + http2.wait.until(now))
+    }
+
+    /// Bytes of HTTP/2 have been read.
+    pub(crate) fn note_read_http2(&mut self, number: u32) {
+        if let Some(http2) = self.all[number as usize].wire.http2_mut() {
+            http2.end_needless_wait();
+        }
     }
 
     /// See [`Streams::hear`].
@@ -329,7 +335,15 @@ impl Connections {
     /// Windows or limits of the target have changed: more may be sent at the end of this turn.
     pub(crate) fn note_allowed(&mut self, number: u32) {
         self.streams.note_allowed(&mut self.all[number as usize]);
-        self.unflushed.push(number);
+        self.flush_later(number);
+    }
+
+    /// A connection may have something to send at the end of this turn. What the frames of one
+    /// receive ask for is sent once.
+    fn flush_later(&mut self, number: u32) {
+        if self.unflushed.last() != Some(&number) {
+            self.unflushed.push(number);
+        }
     }
 
     /// Whether a connection takes no further streams, and has ended all of them. Requests that were

@@ -172,7 +172,7 @@ impl Connections {
     pub(crate) fn queue(&mut self, number: u32, frames: &[u8]) {
         if let Some(session) = &mut self.all[number as usize].session {
             session.replies.extend_from_slice(frames);
-            self.unflushed.push(number);
+            self.flush_later(number);
         }
     }
 
@@ -386,8 +386,7 @@ impl Connections {
         }
         let Some(session) = &mut connection.session else { return };
         if let (Wire::Http2(http2), Some(config)) = (&mut connection.wire, &self.config.http2) {
-            let waited = http2.send_bodies(config, &mut session.replies, now);
-            self.streams.blocked += waited;
+            http2.send_bodies(config, &mut session.replies, now);
         }
         if session.unsent.is_empty() && !session.replies.is_empty() {
             let mut replies = std::mem::take(&mut session.replies);

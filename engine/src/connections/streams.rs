@@ -31,7 +31,7 @@ pub(crate) struct Streams {
     allowed_min: u32,
     /// The most of them, up to the planned depth.
     allowed_max: u32,
-    /// How long bodies waited for windows, on all connections.
+    /// How long bodies waited for windows, on connections that have ended.
     pub(super) blocked: Nanos,
     /// A buffer for requests of users, before they are encoded.
     pub(super) rendered: Vec<u8>,
@@ -89,8 +89,7 @@ impl Streams {
         id: ExchangeId,
     ) -> (usize, bool) {
         Self::queue_header(connection, |machine, queue| {
-            machine.begin_own(id.0, request, form, encoder, queue);
-            machine.body_len(request)
+            machine.begin_own(id.0, request, form, encoder, queue)
         })
     }
 
@@ -114,8 +113,9 @@ impl Streams {
 
     /// A connection ends: what waits on it for windows has waited until now.
     pub(super) fn end(&mut self, connection: &mut Connection, now: Timestamp) {
-        let since = connection.wire.http2_mut().and_then(|http2| http2.blocked_since.take());
-        self.blocked += since.map_or(Nanos::ZERO, |since| now.since(since));
+        if let Some(http2) = connection.wire.http2_mut() {
+            self.blocked += http2.wait.take(now);
+        }
     }
 
     /// Bytes have arrived on a connection.
@@ -146,18 +146,14 @@ impl Streams {
     ) -> Result<StreamProgress, Violation> {
         match connection.wire.http2_mut() {
             None => Ok(StreamProgress { consumed: bytes.len(), event: None }),
-            Some(http2) => {
-                let progress = http2.machine.feed(bytes, &mut self.blocks, out);
-                self.blocked += http2.end_needless_wait();
-                progress
-            }
+            Some(http2) => http2.machine.feed(bytes, &mut self.blocks, out),
         }
     }
 
     /// The target's limit of streams has changed, or it takes none any more.
     pub(super) fn note_allowed(&mut self, connection: &mut Connection) {
         let Some(http2) = connection.wire.http2_mut() else { return };
-        self.blocked += http2.end_wait(http2.heard);
+        http2.wait.end(http2.heard);
         connection.depth = http2.machine.allowed();
         let most = http2.machine.streams_max();
         if connection.depth > 0 || http2.is_leaving() {

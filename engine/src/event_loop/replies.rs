@@ -9,7 +9,6 @@ use uringbench_core::answer_code::CodeWord;
 use uringbench_core::ending::Ending;
 use uringbench_core::http::quote;
 use uringbench_core::outcome::Outcome;
-use uringbench_core::resp::opening::OpeningStep;
 use uringbench_core::resp::reader::{ReplyFault, ReplyProgress, WholeReply};
 
 use super::receiver::{FeedResult, Read, Receiver};
@@ -47,7 +46,7 @@ impl<D: Driver> Receiver<'_, D> {
                     if is_asked {
                         let id = self.connections.answering(self.number);
                         self.connections.in_flight_mut().get_mut(id).begin_response(self.now);
-                    } else if self.opening().is_none() {
+                    } else if !self.is_being_opened() {
                         // A command that is sent now would be taken for answered.
                         self.statuses.unsolicited(bytes);
                         return Read::Over(FeedResult::Unsolicited);
@@ -90,30 +89,29 @@ impl<D: Driver> Receiver<'_, D> {
         is_early.then_some(FeedResult::Finished(Ending::Early))
     }
 
-    /// The step of the opening that is answered next, if the connection is being opened.
-    fn opening(&self) -> Option<OpeningStep> {
-        let Wire::Redis(redis) = self.connections[self.number].wire() else { return None };
-        let config = self.connections.config().redis.as_ref()?;
-        redis.opening(&config.commands.login.steps())
+    /// Whether the login is not answered yet.
+    fn is_being_opened(&self) -> bool {
+        self.connections[self.number].is_opening() && !self.follow_up.is_opened
     }
 
     /// A reply came while no command was in flight: it answers the opening, or nothing.
     #[cold]
     #[inline(never)]
     fn on_unasked(&mut self, reply: &WholeReply, bytes: &[u8]) -> Option<FeedResult> {
-        let Some(step) = self.opening() else {
+        let config = self.connections.config().redis.clone()?;
+        let steps = config.commands.login.steps();
+        let Wire::Redis(redis) = self.connections[self.number].wire_mut() else { return None };
+        let Some(step) = redis.opening(&steps) else {
             self.statuses.unsolicited(bytes);
             return Some(FeedResult::Unsolicited);
         };
-        let config = self.connections.config().redis.clone()?;
-        let Wire::Redis(redis) = self.connections[self.number].wire_mut() else { return None };
-        let login = &config.commands.login;
-        if let Some(refusal) = login.refusal(step, reply.code, redis.reader().error()) {
+        let error = redis.reader().error();
+        if let Some(refusal) = config.commands.login.refusal(step, reply.code, error) {
             let why = refusal.to_string();
             return Some(FeedResult::NotOpened(ConnectFailure::Redis(why.into())));
         }
         redis.accept();
-        self.follow_up.is_opened = redis.opening(&login.steps()).is_none();
+        self.follow_up.is_opened = redis.opening(&steps).is_none();
         None
     }
 
@@ -122,7 +120,7 @@ impl<D: Driver> Receiver<'_, D> {
     #[inline(never)]
     fn on_fault(&mut self, fault: ReplyFault, bytes: &[u8]) -> FeedResult {
         let quote = quote::first_line(bytes);
-        if self.connections[self.number].is_opening() && !self.follow_up.is_opened {
+        if self.is_being_opened() {
             // An alert of TLS (RFC 8446 section 5.1).
             let hint = match bytes {
                 [0x15, 0x03, ..] => "the port speaks TLS: use rediss://",

@@ -59,6 +59,7 @@ impl<D: Driver> Receiver<'_, D> {
                 return Read::Over(over);
             }
         }
+        self.connections.note_read_http2(number);
         self.follow_up.is_owing = self.connections[number].owed() > 0;
         if self.connections.is_drained(number) {
             return Read::Over(FeedResult::Drained);

@@ -54,10 +54,6 @@ impl Http2Config {
             Http2Requests::Own(_) => &[],
         }
     }
-
-    fn is_head(&self) -> bool {
-        matches!(&self.requests, Http2Requests::Alike(request) if request.is_head())
-    }
 }
 
 /// One connection.
@@ -67,18 +63,18 @@ pub(crate) struct Http2 {
     pub(crate) heard: Timestamp,
     /// Since when the target has allowed no stream, though it does not go away.
     pub(crate) barred_since: Option<Timestamp>,
-    /// Since when bodies have been waiting for the target's windows, if some are.
-    pub(crate) blocked_since: Option<Timestamp>,
+    /// How long bodies have waited for the target's windows.
+    pub(crate) wait: WindowWait,
 }
 
 impl Http2 {
     /// A connection with at most `depth` streams.
     pub(crate) fn new(depth: u16, config: &Http2Config, now: Timestamp) -> Self {
         Self {
-            machine: Http2Machine::with(depth, config.is_head(), config.settings),
+            machine: Http2Machine::new(depth, config.settings),
             heard: now,
             barred_since: None,
-            blocked_since: None,
+            wait: WindowWait::default(),
         }
     }
 
@@ -87,39 +83,60 @@ impl Http2 {
         self.machine.is_going_away() || self.machine.is_used_up()
     }
 
-    /// Add parts of bodies to `out`, as far as windows allow. Returns for how long all of them have
-    /// waited for windows, once one has not to any more. A turn in which some could be added is no
-    /// wait: this is called again when they are sent.
+    /// Add parts of bodies to `out`, as far as windows allow. A turn in which some could be added
+    /// is no wait for windows: this is called again when they are sent.
     #[inline]
-    pub(crate) fn send_bodies(
-        &mut self,
-        config: &Http2Config,
-        out: &mut Vec<u8>,
-        now: Timestamp,
-    ) -> Nanos {
+    pub(crate) fn send_bodies(&mut self, config: &Http2Config, out: &mut Vec<u8>, now: Timestamp) {
         if self.machine.has_unsent() {
             let before = out.len();
             self.machine.send_bodies(config.body(), QUEUED_MAX, out);
             let is_blocked = out.len() == before && before < QUEUED_MAX;
             if is_blocked && self.machine.has_unsent() {
-                self.blocked_since.get_or_insert(now);
-                return Nanos::ZERO;
+                return self.wait.begin(now);
             }
         }
-        self.end_wait(now)
+        self.wait.end(now);
     }
 
-    /// The target's windows have changed, or no body waits for them any more. Returns for how long
-    /// bodies have waited.
-    pub(crate) fn end_wait(&mut self, now: Timestamp) -> Nanos {
-        self.blocked_since.take().map_or(Nanos::ZERO, |since| now.since(since))
-    }
-
-    /// Bytes have been read: the streams whose bodies waited may have ended with them. Returns for
-    /// how long bodies have waited, if none does now.
+    /// Bytes have been read: the streams whose bodies waited may have ended with them.
     #[inline]
-    pub(crate) fn end_needless_wait(&mut self) -> Nanos {
-        if self.machine.has_unsent() { Nanos::ZERO } else { self.end_wait(self.heard) }
+    pub(crate) fn end_needless_wait(&mut self) {
+        if !self.machine.has_unsent() {
+            self.wait.end(self.heard);
+        }
+    }
+}
+
+/// How long bodies have waited for windows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WindowWait {
+    /// Since when they have been waiting, if they are.
+    since: Option<Timestamp>,
+    /// How long they have waited before.
+    before: Nanos,
+}
+
+impl WindowWait {
+    fn begin(&mut self, now: Timestamp) {
+        self.since.get_or_insert(now);
+    }
+
+    /// The target's windows have changed, or no body waits for them any more.
+    #[inline]
+    pub(crate) fn end(&mut self, now: Timestamp) {
+        if let Some(since) = self.since.take() {
+            self.before += now.since(since);
+        }
+    }
+
+    /// How long it is until now.
+    pub(crate) fn until(&self, now: Timestamp) -> Nanos {
+        self.before + self.since.map_or(Nanos::ZERO, |since| now.since(since))
+    }
+
+    /// The same, and no wait is left.
+    pub(crate) fn take(&mut self, now: Timestamp) -> Nanos {
+        std::mem::take(self).until(now)
     }
 }
 
@@ -171,12 +188,12 @@ mod tests {
         }
     }
 
-    /// Sends at this time until nothing can be added. Returns the waits that ended.
+    /// Sends at this time. Returns how long bodies have waited before.
     fn send(http2: &mut Http2, config: &Http2Config, at: u64) -> Nanos {
         let mut out = Vec::new();
-        let waited = http2.send_bodies(config, &mut out, Timestamp(at));
-        assert!(!out.is_empty() || http2.blocked_since.is_some(), "a turn without a reason");
-        waited
+        http2.send_bodies(config, &mut out, Timestamp(at));
+        assert!(!out.is_empty() || http2.wait.since.is_some(), "a turn without a reason");
+        http2.wait.before
     }
 
     #[test]
@@ -185,15 +202,16 @@ mod tests {
         // The first body stops at the end of its window, and the second goes on.
         for at in [100, 200] {
             assert_eq!(send(&mut http2, &config, at), Nanos::ZERO);
-            assert_eq!(http2.blocked_since, None, "at {at}");
+            assert_eq!(http2.wait.since, None, "at {at}");
         }
         for at in [300, 400] {
             assert_eq!(send(&mut http2, &config, at), Nanos::ZERO);
-            assert_eq!(http2.blocked_since, Some(Timestamp(300)));
+            assert_eq!(http2.wait.since, Some(Timestamp(300)));
         }
         hear(&mut http2, &mut blocks, &more(1));
-        assert_eq!(http2.end_wait(Timestamp(450)), Nanos(150));
-        assert_eq!(send(&mut http2, &config, 900), Nanos::ZERO);
+        assert_eq!(http2.wait.until(Timestamp(420)), Nanos(120));
+        http2.wait.end(Timestamp(450));
+        assert_eq!(send(&mut http2, &config, 900), Nanos(150));
     }
 
     #[test]
@@ -203,9 +221,11 @@ mod tests {
             assert_eq!(send(&mut http2, &config, at), Nanos::ZERO);
         }
         http2.heard = Timestamp(350);
-        assert_eq!(http2.end_needless_wait(), Nanos::ZERO);
+        http2.end_needless_wait();
+        assert_eq!(http2.wait.before, Nanos::ZERO);
         hear(&mut http2, &mut blocks, RESET);
-        assert_eq!(http2.end_needless_wait(), Nanos(50));
-        assert_eq!(http2.blocked_since, None);
+        http2.end_needless_wait();
+        let ended = WindowWait { since: None, before: Nanos(50) };
+        assert_eq!(http2.wait, ended);
     }
 }

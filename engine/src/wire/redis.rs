@@ -15,8 +15,6 @@ pub struct RedisConfig {
     pub commands: Arc<Commands>,
     /// This loop's part of the run.
     pub share: Share,
-    /// Seed of random values.
-    pub seed: u64,
     /// Milliseconds since 1970 at the zero of the driver's clock.
     pub epoch: u64,
 }

@@ -38,17 +38,15 @@ struct CommandMaker {
 }
 
 impl CommandMaker {
-    fn new(config: &RedisConfig) -> Self {
-        let seed = config.seed ^ u64::from(config.share.index).rotate_right(16);
+    fn new(config: &RedisConfig, seed: u64) -> Self {
         Self { config: config.clone(), random: Random::new(seed), made: 0 }
     }
 
     /// Add a command to `out`.
-    fn make(&mut self, now: Timestamp, out: &mut Vec<u8>) {
-        let RedisConfig { commands, share, epoch, .. } = &self.config;
+    fn make(&mut self, unix_ms: u64, out: &mut Vec<u8>) {
+        let RedisConfig { commands, share, .. } = &self.config;
         // Unique among those of all workers.
         let sequence = self.made * u64::from(share.count) + u64::from(share.index);
-        let unix_ms = epoch + now.0 / 1_000_000;
         commands.command.render((sequence, unix_ms), &mut self.random, out);
         self.made += 1;
     }
@@ -58,7 +56,8 @@ impl Slots {
     pub(super) fn new(options: &LoopOptions, config: &ConnectionConfig) -> Self {
         let knows_answers = config.websocket.as_ref().is_some_and(WebSocketConfig::knows_answers);
         let differ = |redis: &&RedisConfig| !redis.commands.command.is_constant();
-        let maker = config.redis.as_ref().filter(differ).map(CommandMaker::new).map(Box::new);
+        let maker = config.redis.as_ref().filter(differ);
+        let maker = maker.map(|redis| Box::new(CommandMaker::new(redis, options.seed)));
         let step = StepConfig {
             constant: maker.is_none().then_some(0..config.request.len()),
             is_head: options.is_head,
@@ -73,7 +72,8 @@ impl Slots {
     /// Add `count` requests that differ to `out`.
     pub(super) fn render(&mut self, count: u16, now: Timestamp, out: &mut Vec<u8>) {
         if let Some(maker) = &mut self.maker {
-            (0..count).for_each(|_| maker.make(now, out));
+            let unix_ms = maker.config.epoch + now.0 / 1_000_000;
+            (0..count).for_each(|_| maker.make(unix_ms, out));
         }
     }
 

@@ -558,7 +558,6 @@ pub(crate) fn terms(plan: &Plan) -> ConnectionConfig {
     let redis = plan.workload.commands().map(|commands| RedisConfig {
         commands: Arc::clone(commands),
         share: Share::WHOLE,
-        seed: plan.seed,
         epoch: 0,
     });
     ConnectionConfig { tls, flows, redis, ..ConnectionConfig::of(plan) }

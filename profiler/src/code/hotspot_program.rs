@@ -105,7 +105,10 @@ impl JavaProcesses {
                 }
                 Some(Err(why)) => {
                     process.is_unknown = matches!(why, HotSpotLayoutError::Missing(_));
-                    self.failure = Some(why);
+                    // What will not pass is not forgotten for what may.
+                    if process.is_unknown || self.failure.is_none() {
+                        self.failure = Some(why);
+                    }
                 }
                 None => {}
             }
@@ -121,7 +124,8 @@ impl JavaProcess {
         let known = self.code.get(&address);
         if !known.is_some_and(|known| layout.is_same(&known.blob, &mut memory(lookup))) {
             let found = self.find(address, lookup);
-            if self.code.len() >= KEPT_MAX {
+            let is_new = !self.code.contains_key(&address);
+            if found.is_some() && is_new && self.code.len() >= KEPT_MAX {
                 self.code.clear();
             }
             match found {

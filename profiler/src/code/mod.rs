@@ -41,6 +41,7 @@ use rustc_hash::FxHashMap;
 
 use self::address_spaces::{AddressSpaces, Region, maps_line};
 use self::code_lookup::{CodeLookup, Snippets};
+use self::hotspot::HotSpotLayoutError;
 pub use self::image::ImageError;
 use self::module::{Module, Modules, Sight};
 use self::process_memory::ProcessMemory;
@@ -221,7 +222,8 @@ impl Code {
             Some(format!("{} {}", module.name, content.image.unnamed(is_named)?))
         };
         let java = &self.runtimes.java;
-        let java = java.failure.as_ref().filter(|_| !java.is_any_read);
+        let is_final = |why: &&HotSpotLayoutError| matches!(why, HotSpotLayoutError::Missing(_));
+        let java = java.failure.as_ref().filter(|why| is_final(why) || !java.is_any_read);
         let java = java.map(|why| format!("Java methods have no names, because {why}"));
         self.modules.all().iter().filter_map(advice).chain(java).collect()
     }

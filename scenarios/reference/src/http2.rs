@@ -304,7 +304,7 @@ impl Http2 {
         let mut asked = Asked::default();
         let effects = self.decoder.decode(block, |field| asked.add(field));
         let effects = effects.map_err(|violation| Broken(violation.code))?;
-        let answer = answers.of(&asked);
+        let answer = answers.of(asked);
         let is_same_again = !effects.inserts && !effects.resizes;
         self.latest = is_same_again.then(|| (block.to_vec(), Arc::clone(&answer)));
         Ok(answer)

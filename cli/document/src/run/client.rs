@@ -118,7 +118,7 @@ pub struct WorkerFigures {
     pub completions_overflowed: u64,
     /// How often bytes arrived that no request asked for, whole run.
     pub unsolicited: u64,
-    /// WebSocket messages that no request asked for, whole run.
+    /// WebSocket messages that no request asked for, and pushes of Redis, whole run.
     #[serde(default)]
     pub unsolicited_messages: u64,
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use uringbench_core::http::secrets::without_secrets;
-use uringbench_core::summary::plural;
+use uringbench_core::summary::{Percent, plural};
 use uringbench_document::{Document, Environment, PlanFigures};
 
 use super::RunPage;
@@ -123,6 +123,13 @@ fn of_run(document: &Document, folder: &str) -> Vec<Fact> {
     let phases =
         document.phases.iter().map(|it| format!("{} {} s", it.name, show::three(it.duration_s)));
     facts.push(("phases", phases.collect::<Vec<_>>().join(", ")));
+    let counts = &document.counts;
+    let looked_up = counts.hits + counts.misses;
+    if looked_up > 0 {
+        let share = Percent(counts.hits as f64 / looked_up as f64);
+        let (hits, misses) = (show::count(counts.hits), show::count(counts.misses));
+        facts.push(("hits", format!("{share}: {hits} hits, {misses} misses")));
+    }
     let client = &document.client;
     let cost = client.cpu_ns_per_request.map(|ns| show::nanos(Some(ns.round() as u64)));
     facts.extend(cost.map(|cost| ("client CPU/request", cost)));

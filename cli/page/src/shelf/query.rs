@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use uringbench_core::http::percent;
+
 /// The fields of the list's address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ShelfQuery {
@@ -10,8 +12,6 @@ pub struct ShelfQuery {
     pub find: String,
     /// Host and port of the target, whole.
     pub target: String,
-    /// The name, whole.
-    pub name: String,
     /// One of the tags, whole.
     pub tag: String,
     /// `valid`, `suspect` or `invalid`.
@@ -27,31 +27,33 @@ impl ShelfQuery {
     pub fn parse(query: &str) -> Self {
         let mut parsed = Self::default();
         for (name, value) in fields(query) {
-            let field = match &*name {
-                "find" => &mut parsed.find,
-                "target" => &mut parsed.target,
-                "name" => &mut parsed.name,
-                "tag" => &mut parsed.tag,
-                "verdict" => &mut parsed.verdict,
-                "with" => &mut parsed.with,
-                "page" => {
-                    parsed.page = value.parse().unwrap_or_default();
-                    continue;
-                }
-                _ => continue,
-            };
-            *field = value;
+            if name == "page" {
+                parsed.page = value.parse().unwrap_or_default();
+            } else if let Some(field) = parsed.field(&name) {
+                *field = value;
+            }
         }
         parsed
     }
 
+    /// The field of this name, the page apart.
+    pub(super) fn field(&mut self, name: &str) -> Option<&mut String> {
+        Some(match name {
+            "find" => &mut self.find,
+            "target" => &mut self.target,
+            "tag" => &mut self.tag,
+            "verdict" => &mut self.verdict,
+            "with" => &mut self.with,
+            _ => return None,
+        })
+    }
+
     /// The fields that are not empty, the page apart.
     pub(super) fn words(&self) -> Vec<(&'static str, &str)> {
-        let Self { find, target, name, tag, verdict, with, page: _ } = self;
+        let Self { find, target, tag, verdict, with, page: _ } = self;
         let all = [
             ("find", find),
             ("target", target),
-            ("name", name),
             ("tag", tag),
             ("verdict", verdict),
             ("with", with),
@@ -81,11 +83,16 @@ impl fmt::Display for ShelfQuery {
 }
 
 /// The names and values of a query, decoded (WHATWG URL, application/x-www-form-urlencoded).
-pub fn fields(query: &str) -> impl Iterator<Item = (String, String)> {
+fn fields(query: &str) -> impl Iterator<Item = (String, String)> {
     query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         (decoded(name), decoded(value))
     })
+}
+
+/// The first value of this name in a query, decoded; empty without one.
+pub fn field(query: &str, name: &str) -> String {
+    fields(query).find(|(known, _)| known == name).map(|(_, value)| value).unwrap_or_default()
 }
 
 /// A value as it stands in a query.
@@ -102,20 +109,9 @@ pub(super) fn encoded(value: &str) -> String {
     out
 }
 
-/// What is no escape stands for itself, and what is no UTF-8 is replaced.
+/// What is no UTF-8 is replaced.
 fn decoded(value: &str) -> String {
-    let mut out = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
-    while let [first, more @ ..] = rest {
-        let escaped = more.get(..2).filter(|_| *first == b'%').and_then(|digits| {
-            let is_hex = digits.iter().all(u8::is_ascii_hexdigit);
-            let digits = std::str::from_utf8(digits).ok().filter(|_| is_hex)?;
-            u8::from_str_radix(digits, 16).ok()
-        });
-        out.push(escaped.unwrap_or(if *first == b'+' { b' ' } else { *first }));
-        rest = if escaped.is_some() { &more[2..] } else { more };
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    String::from_utf8_lossy(&percent::decoded(value, b' ')).into_owned()
 }
 
 #[cfg(test)]
@@ -139,18 +135,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_escape_stands_for_itself() {
-        for (coded, expected) in [
-            ("%", "%"),
-            ("%4", "%4"),
-            ("%zz", "%zz"),
-            ("%+1", "% 1"),
-            ("%41%", "A%"),
-            ("%ff", "\u{fffd}"),
-        ] {
-            assert_eq!(decoded(coded), expected, "{coded}");
-        }
-        let odd = ShelfQuery::parse("&&=&x&page=-1&find&name=a&name=b&=c");
-        assert_eq!(odd, ShelfQuery { name: "b".to_owned(), ..ShelfQuery::default() });
+    fn odd_queries_are_read_as_far_as_they_go() {
+        let odd = ShelfQuery::parse("&&=&x&page=-1&find&tag=a&tag=b&=c");
+        assert_eq!(odd, ShelfQuery { tag: "b".to_owned(), ..ShelfQuery::default() });
+        assert_eq!((field("a=1&b=%32&b=3", "b"), field("a", "c")), ("2".to_owned(), String::new()));
     }
 }

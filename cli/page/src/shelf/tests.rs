@@ -5,6 +5,7 @@ use super::*;
 fn run(id: &str, name: &str) -> HistoryEntry {
     HistoryEntry {
         run_id: id.to_owned(),
+        folder: "t/1".to_owned(),
         timestamp: "2026-12-01T10:20:30.123Z".to_owned(),
         benchmark_name: name.to_owned(),
         target: "127.0.0.1:80".to_owned(),
@@ -31,7 +32,7 @@ fn every_run_leads_to_its_page_its_trend_and_its_comparison() {
         "2 runs",
         "href=\"run/01\">web</a>",
         "2026-12-01 10:20:30",
-        "✓ valid",
+        "✓ <a href=\"./?verdict=valid\">valid</a>",
         "1,234/s",
         "01234567<",
         "href=\"./?with=01\">compare…</a>",
@@ -66,11 +67,17 @@ fn further_pages_are_linked_and_what_a_run_says_is_inert() {
     let page = shown(&[run(hostile, hostile)], &query, None);
     assert!(page.contains("Page 2 of 2") && page.contains("href=\"./?tag=x\">newer"), "{page}");
     assert!(!page.contains("older") && !page.contains("<script>"), "{page}");
+    // What another program measured is in the list, and has no page of a run.
+    let mut imported = run("03", "sorted");
+    imported.results = [("time_mean_ns".to_owned(), 5.0)].into();
+    let page = shown(&[imported], &ShelfQuery::default(), None);
+    assert!(page.contains("sorted") && page.contains("trend?name=sorted"), "{page}");
+    assert!(!page.contains("run/03") && !page.contains("compare"), "{page}");
     let none = shown(&[], &ShelfQuery::default(), None);
     assert!(none.contains("0 runs") && none.contains("none fits"), "{none}");
     let why = no_page("<b>");
     assert!(why.contains("&lt;b&gt;") && why.contains("There is nothing to show"), "{why}");
-    let back = with_way_back("<html><body><p>x<body></p></body></html>", "../");
+    let back = with_way_back("<html><body><p>x<body></p></body></html>".to_owned(), "../");
     assert_eq!(back.matches("<nav").count(), 1, "{back}");
     assert!(back.contains("<body><nav class=\"way\"><a href=\"../\">"), "{back}");
 }

@@ -26,7 +26,7 @@ use crate::store_place::StorePlace;
 const TIMELINE: &str = "timeline.json";
 
 /// The results whose documents have a page, by the files of their folders.
-const DOCUMENTS: [(&str, Kind); 4] = [
+pub(crate) const DOCUMENTS: [(&str, Kind); 4] = [
     ("run.json", Kind::Run),
     ("suite.json", Kind::Suite),
     ("capacity.json", Kind::Capacity),
@@ -35,11 +35,23 @@ const DOCUMENTS: [(&str, Kind); 4] = [
 
 /// What a document is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Run,
     Suite,
     Capacity,
     Comparison,
+}
+
+impl Kind {
+    /// Its name.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Suite => "suite",
+            Self::Capacity => "capacity",
+            Self::Comparison => "comparison",
+        }
+    }
 }
 
 /// Make the page, write it, and say so.

@@ -6,6 +6,7 @@ use uringbench_core::http2::block::{BlockReader, Blocks};
 use uringbench_core::http2::error::Violation;
 use uringbench_core::http2::machine::{Http2Machine, StreamEvent};
 use uringbench_core::http2::request::RequestFrames;
+use uringbench_core::http2::settings::Http2Settings;
 
 use super::Choices;
 
@@ -44,7 +45,7 @@ struct Heard {
 fn listen(stream: &[u8], blocks: &mut Blocks, mut piece: impl FnMut(usize) -> usize) -> Heard {
     let request = RequestTemplate::build(RequestParts::new("GET", "h", "/"));
     let request = RequestFrames::new(&request.expect("it is valid"), "http").expect("it is valid");
-    let mut machine = Http2Machine::new(DEPTH, false);
+    let mut machine = Http2Machine::new(DEPTH, Http2Settings::default());
     let mut heard = Heard { events: Vec::new(), out: Vec::new(), end: Ok(()) };
     let opening = b"\0\0\0\x04\0\0\0\0\0";
     let opened = machine.feed(opening, blocks, &mut heard.out);

@@ -227,13 +227,13 @@ impl Escape {
 }
 
 /// A whole number in decimal, at the end of a larger buffer.
-pub(super) struct Digits {
+pub(crate) struct Digits {
     bytes: [u8; 21],
     begin: usize,
 }
 
 impl Digits {
-    pub(super) fn of(number: i128) -> Self {
+    pub(crate) fn of(number: i128) -> Self {
         let mut digits = Self { bytes: [b'0'; 21], begin: 21 };
         let mut rest = number.unsigned_abs();
         loop {
@@ -252,7 +252,7 @@ impl Digits {
         digits
     }
 
-    pub(super) fn text(&self) -> &[u8] {
+    pub(crate) fn text(&self) -> &[u8] {
         &self.bytes[self.begin..]
     }
 }

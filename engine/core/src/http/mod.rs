@@ -10,6 +10,7 @@ pub mod header_cache;
 pub(crate) mod lenient;
 pub mod multipart;
 pub(crate) mod partial_head;
+pub mod percent;
 pub mod protocol;
 pub mod quote;
 pub mod request;

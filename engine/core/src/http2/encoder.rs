@@ -5,7 +5,7 @@
 
 use super::frame::{self, PAYLOAD_MAX, flag, kind};
 use super::hpack::encode::{Form, SIZE_ZERO, field};
-use super::request::{Encoding, NotHttp2, fields};
+use super::request::{Encoding, NotHttp2, fields, framed};
 
 /// The end of a header.
 const HEAD_END: &[u8] = b"\r\n\r\n";
@@ -47,20 +47,20 @@ impl RequestEncoder {
         request.split_at(end.map_or(request.len(), |at| at + HEAD_END.len()))
     }
 
-    /// Add the header frames of a request to `out`. Returns how the next one is encoded.
+    /// Add the header frames of a request to `out`; `name` is a buffer. Returns how the next one is
+    /// encoded.
     pub(super) fn write(
         &self,
         encoding: Encoding,
         stream: u32,
-        head: &[u8],
-        has_body: bool,
-        out: &mut Vec<u8>,
+        (head, has_body): (&[u8], bool),
+        (name, out): (&mut Vec<u8>, &mut Vec<u8>),
     ) -> Encoding {
         let start = out.len();
         let end = if has_body { 0 } else { flag::END_STREAM };
         frame::write(out, (kind::HEADERS, flag::END_HEADERS | end, stream), &[]);
         let block_at = out.len();
-        let next = self.block(encoding, head, out);
+        let next = self.block(encoding, head, (name, out));
         let length = out.len() - block_at;
         if length <= PAYLOAD_MAX {
             out[start..start + 3].copy_from_slice(&(length as u32).to_be_bytes()[1..]);
@@ -68,20 +68,17 @@ impl RequestEncoder {
         }
         let block = out.split_off(block_at);
         out.truncate(start);
-        let count = length.div_ceil(PAYLOAD_MAX);
-        for (index, piece) in block.chunks(PAYLOAD_MAX).enumerate() {
-            let last = if index + 1 == count { flag::END_HEADERS } else { 0 };
-            let head = match index {
-                0 => (kind::HEADERS, last | end, stream),
-                _ => (kind::CONTINUATION, last, stream),
-            };
-            frame::write(out, head, piece);
-        }
+        framed(&block, has_body).write(stream, out);
         next
     }
 
     /// Add the header block to `out`.
-    fn block(&self, encoding: Encoding, head: &[u8], out: &mut Vec<u8>) -> Encoding {
+    fn block(
+        &self,
+        encoding: Encoding,
+        head: &[u8],
+        (name, out): (&mut Vec<u8>, &mut Vec<u8>),
+    ) -> Encoding {
         let mut lines = head.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end);
         let first = lines.next().unwrap_or_default();
         let mut words = first.splitn(3, |&byte| byte == b' ');
@@ -111,13 +108,12 @@ impl RequestEncoder {
             field((b":authority", host), form, out);
         }
         field((b":path", path), Form::Literal, out);
-        let mut lower = Vec::new();
-        for (name, value) in lines().filter(|(name, _)| !name.eq_ignore_ascii_case(b"host")) {
-            lower.clear();
-            lower.extend(name.iter().map(u8::to_ascii_lowercase));
-            let is_shared = lower == b"user-agent" && value == self.agent;
+        for (given, value) in lines().filter(|(name, _)| !name.eq_ignore_ascii_case(b"host")) {
+            name.clear();
+            name.extend(given.iter().map(u8::to_ascii_lowercase));
+            let is_shared = name == b"user-agent" && value == self.agent;
             let form = if is_shared { shared(AGENT_AGE) } else { Form::Literal };
-            field((&lower, value), form, out);
+            field((name, value), form, out);
         }
         match encoding {
             Encoding::Priming if is_primed => Encoding::Steady,
@@ -147,7 +143,8 @@ mod tests {
         let encoder = RequestEncoder::new("h:1", false);
         let (head, body) = RequestEncoder::split(request);
         let mut out = Vec::new();
-        let next = encoder.write(encoding, 7, head, !body.is_empty(), &mut out);
+        let next =
+            encoder.write(encoding, 7, (head, !body.is_empty()), (&mut Vec::new(), &mut out));
         let (mut block, mut frames, mut rest) = (Vec::new(), Vec::new(), out.as_slice());
         while let Some((header, behind)) = rest.split_first_chunk() {
             let header = frame::FrameHeader::read(header);

@@ -1,8 +1,8 @@
 //! One HTTP/2 connection of a client, without its socket: bytes in, events and bytes to send out.
 //!
 //! [`Http2Machine::feed`] reads up to the first thing that ends or changes, as the HTTP/1.1 parser
-//! does. Payload is counted, never kept. What an event means for a request is decided by the
-//! caller.
+//! does. Payload is counted; `kept` keeps that of answers which are read. What an event means for a
+//! request is decided by the caller.
 
 mod frames;
 mod kept;
@@ -118,16 +118,15 @@ pub struct Http2Machine {
     live: u16,
     depth: u16,
     is_open: bool,
-    is_head: bool,
     settings: Http2Settings,
     encoding: Encoding,
     reading: Reading,
     frame: FrameHeader,
+    /// Bytes of padding at the end of the current DATA.
+    padding: u32,
     /// The header of a frame that arrived in pieces.
     header: [u8; HEADER_BYTES],
     have: usize,
-    /// Bytes of padding at the end of the current DATA.
-    padding: u32,
     /// The payload of one.
     payload: Vec<u8>,
     /// The beginning of a header block.
@@ -151,21 +150,15 @@ pub struct Http2Machine {
 }
 
 impl Http2Machine {
-    /// A connection on which at most `depth` requests are in flight. `is_head`: they are HEADs,
-    /// whose answers have no bodies.
-    pub fn new(depth: u16, is_head: bool) -> Self {
-        Self::with(depth, is_head, Http2Settings::default())
-    }
-
-    /// The same with these settings, which [`Self::preface`] has announced.
-    pub fn with(depth: u16, is_head: bool, settings: Http2Settings) -> Self {
+    /// A connection on which at most `depth` requests are in flight, with these settings, which
+    /// [`Self::preface`] has announced.
+    pub fn new(depth: u16, settings: Http2Settings) -> Self {
         Self {
             streams: Streams::new(depth),
             next_id: 1,
             live: 0,
             depth,
             is_open: false,
-            is_head,
             settings,
             encoding: Encoding::Priming,
             reading: Reading::Header,

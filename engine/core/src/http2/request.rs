@@ -43,9 +43,21 @@ impl fmt::Display for NotHttp2 {
 
 /// HEADERS and CONTINUATION frames, and where their stream ids are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Frames {
+pub(super) struct Frames {
     bytes: Vec<u8>,
     ids: Vec<usize>,
+}
+
+impl Frames {
+    /// Add them to `out`, for this stream.
+    #[inline]
+    pub(super) fn write(&self, stream: u32, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(&self.bytes);
+        for id in &self.ids {
+            out[start + id..start + id + 4].copy_from_slice(&stream.to_be_bytes());
+        }
+    }
 }
 
 /// How the fields of a request are written on a connection.
@@ -114,12 +126,7 @@ impl RequestFrames {
     /// Add the header for a stream to `out`.
     #[inline]
     pub(super) fn write(&self, encoding: Encoding, stream: u32, out: &mut Vec<u8>) {
-        let Frames { bytes, ids } = &self.frames[encoding as usize];
-        let start = out.len();
-        out.extend_from_slice(bytes);
-        for id in ids {
-            out[start + id..start + id + 4].copy_from_slice(&stream.to_be_bytes());
-        }
+        self.frames[encoding as usize].write(stream, out);
     }
 }
 
@@ -184,7 +191,7 @@ fn block(fields: &[(String, String)], encoding: Encoding) -> Vec<u8> {
 }
 
 /// A block in frames, for stream 0.
-fn framed(block: &[u8], has_body: bool) -> Frames {
+pub(super) fn framed(block: &[u8], has_body: bool) -> Frames {
     let mut frames = Frames { bytes: Vec::new(), ids: Vec::new() };
     let count = block.len().div_ceil(PAYLOAD_MAX).max(1);
     for (index, piece) in block.chunks(PAYLOAD_MAX).enumerate() {

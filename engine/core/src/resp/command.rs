@@ -8,11 +8,11 @@ use thiserror::Error;
 
 use crate::flow::cookie_jar::CookieJar;
 use crate::flow::text::{Text, TextPart};
-use crate::flow::value::{Scope, TemplateValue};
+use crate::flow::value::{Digits, Scope, TemplateValue};
 use crate::statistics::random::Random;
 
 /// The most words of a command.
-pub const WORDS_MAX: usize = 1 << 20;
+const WORDS_MAX: usize = 1 << 20;
 
 /// Commands whose effect is not one reply: they change how the connection is read.
 const REFUSED: [&str; 12] = [
@@ -52,7 +52,6 @@ pub enum CommandError {
 #[serde(try_from = "Vec<Text>", into = "Vec<Text>")]
 pub struct RedisCommand {
     words: Vec<Text>,
-    name: String,
     parts: Vec<Part>,
     /// One of its forms: the only one, if it has no values.
     example: Arc<Vec<u8>>,
@@ -112,16 +111,11 @@ impl RedisCommand {
             fixed.extend_from_slice(b"\r\n");
         }
         parts.push(Part::Bytes(fixed));
-        let mut command = Self { words, name, parts, example: Arc::default() };
+        let mut command = Self { words, parts, example: Arc::default() };
         let mut example = Vec::new();
         command.render((0, 0), &mut Random::new(1), &mut example);
         command.example = Arc::new(example);
         Ok(command)
-    }
-
-    /// Its name, in upper case.
-    pub fn name(&self) -> &str {
-        &self.name
     }
 
     /// Whether all its requests are equal.
@@ -154,8 +148,9 @@ impl RedisCommand {
                 Part::Word(word) => {
                     let begin = out.len();
                     word.pieces(&scope, random, &mut |piece| out.extend_from_slice(piece));
-                    let length = format!("${}\r\n", out.len() - begin);
-                    out.splice(begin..begin, length.into_bytes());
+                    let digits = Digits::of((out.len() - begin) as i128);
+                    let length = b"$".iter().chain(digits.text()).chain(b"\r\n").copied();
+                    out.splice(begin..begin, length);
                 }
             }
         }
@@ -204,7 +199,7 @@ mod tests {
     #[test]
     fn constant_commands_are_their_example() {
         let command = RedisCommand::new(vec!["get".into(), "k".into()]).expect("a command");
-        assert_eq!((command.name(), command.is_constant()), ("GET", true));
+        assert!(command.is_constant());
         let bytes = b"*2\r\n$3\r\nget\r\n$1\r\nk\r\n";
         assert_eq!(command.example().as_slice(), bytes);
         let mut encoded = Vec::new();

@@ -14,9 +14,9 @@ pub const DEPTH_MAX: usize = 32;
 /// The longest line: a simple value, or the length of another.
 pub const LINE_MAX: usize = 64 << 10;
 /// The longest string: Redis's own limit, `proto-max-bulk-len`.
-pub const BULK_MAX: u64 = 512 << 20;
+const BULK_MAX: u64 = 512 << 20;
 /// The most elements of one value.
-pub const ELEMENTS_MAX: u64 = u32::MAX as u64;
+const ELEMENTS_MAX: u64 = u32::MAX as u64;
 /// Bytes of an error that are kept.
 const ERROR_KEPT: usize = 160;
 /// The most digits of a length, with its sign.

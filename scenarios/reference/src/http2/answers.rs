@@ -15,7 +15,7 @@ const KEPT_BODY_MAX: usize = 1 << 20;
 const ID_AT: usize = HEADER_BYTES - 4;
 
 /// The fields of a request that decide its answer.
-#[derive(Default)]
+#[derive(Default, PartialEq, Eq, Hash)]
 pub(super) struct Asked {
     path: String,
     is_head: bool,
@@ -115,14 +115,13 @@ fn literal(first: u8, second: u8, text: &[u8], block: &mut Vec<u8>) {
 /// The answers that were made.
 #[derive(Default)]
 pub(crate) struct Answers {
-    made: HashMap<(String, bool), Arc<Answer>>,
+    made: HashMap<Asked, Arc<Answer>>,
 }
 
 impl Answers {
     /// The answer to a request.
-    pub(super) fn of(&mut self, asked: &Asked) -> Arc<Answer> {
-        let key = (asked.path.clone(), asked.is_head);
-        if let Some(answer) = self.made.get(&key) {
+    pub(super) fn of(&mut self, asked: Asked) -> Arc<Answer> {
+        if let Some(answer) = self.made.get(&asked) {
             return Arc::clone(answer);
         }
         let answer = Arc::new(Answer::new(&asked.path, asked.is_head));
@@ -132,7 +131,7 @@ impl Answers {
         if self.made.len() >= KEPT_MAX {
             self.made.clear();
         }
-        self.made.insert(key, Arc::clone(&answer));
+        self.made.insert(asked, Arc::clone(&answer));
         answer
     }
 }
@@ -149,7 +148,7 @@ mod tests {
     fn answers_have_the_types_of_their_bodies() {
         let mut answers = Answers::default();
         for (path, kind) in [("/health", &b"application/json"[..]), ("/", b"text/plain")] {
-            let head = &answers.of(&asked(path)).head;
+            let head = &answers.of(asked(path)).head;
             assert!(head.windows(kind.len()).any(|part| part == kind), "{path}: {head:?}");
         }
     }
@@ -158,7 +157,7 @@ mod tests {
     fn long_bodies_are_not_kept() {
         let mut answers = Answers::default();
         for (path, kept) in [("/bytes/1048577", 0), ("/bytes/1048576", 1)] {
-            assert!(answers.of(&asked(path)).body.len() >= KEPT_BODY_MAX);
+            assert!(answers.of(asked(path)).body.len() >= KEPT_BODY_MAX);
             assert_eq!(answers.made.len(), kept, "{path}");
         }
     }

@@ -95,7 +95,8 @@ fn this_program_s_client_gets_every_answer_whole() {
         let parts = RequestParts::new("GET", "h", path);
         let request = RequestTemplate::build(parts).expect("it is valid");
         let request = RequestFrames::new(&request, "http").expect("it can be");
-        let (mut machine, mut blocks) = (Http2Machine::new(7, false), Blocks::default());
+        let (mut machine, mut blocks) =
+            (Http2Machine::new(7, Http2Settings::default()), Blocks::default());
         let (mut http2, mut answers) = (Http2::new(), Answers::default());
         let (mut to_server, mut done) = (Http2Machine::preface(Http2Settings::default()), 0);
         while done < 50 {

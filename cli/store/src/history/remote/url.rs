@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
+use uringbench_core::http::percent;
 
 /// Beginnings of such addresses.
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
@@ -67,23 +68,7 @@ impl FromStr for DatabaseUrl {
 
 /// `%2F` and the like.
 fn unescaped(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let code = after.get(..2).and_then(|code| std::str::from_utf8(code).ok());
-        let code = code.and_then(|code| u8::from_str_radix(code, 16).ok());
-        match code.filter(|_| first == b'%') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    String::from_utf8_lossy(&percent::decoded(text, b'+')).into_owned()
 }
 
 /// Host, port and database.

@@ -1,4 +1,5 @@
-//! Fields to header blocks. Which fields enter the peer's table is decided by `request`.
+//! Fields to header blocks. Which fields enter the peer's table is decided by `request` and
+//! `encoder`.
 
 use super::super::huffman;
 use super::table::{ENTRY_ADDS, STATIC_LEN, find_static};
@@ -10,7 +11,8 @@ pub(in crate::http2) enum Form {
     Inserted,
     /// Literally.
     Literal,
-    /// As the entry with this age of the peer's table: 0 is the newest.
+    /// As the entry with this age of the peer's table: 0 is the newest. Not for fields that the
+    /// static table has.
     Indexed(usize),
 }
 
@@ -26,16 +28,17 @@ pub(in crate::http2) fn is_static(name: &[u8], value: &[u8]) -> bool {
 
 /// Add a field to a block.
 pub(in crate::http2) fn field((name, value): (&[u8], &[u8]), form: Form, block: &mut Vec<u8>) {
+    let (pattern, prefix) = match form {
+        Form::Indexed(age) => return integer(0x80, 7, STATIC_LEN + 1 + age, block),
+        Form::Inserted => (0x40, 6),
+        Form::Literal => (0, 4),
+    };
     let found = find_static(name, value);
     if let Some((index, true)) = found {
         return integer(0x80, 7, index, block);
     }
     let named = found.map_or(0, |(index, _)| index);
-    match form {
-        Form::Indexed(age) => return integer(0x80, 7, STATIC_LEN + 1 + age, block),
-        Form::Inserted => integer(0x40, 6, named, block),
-        Form::Literal => integer(0, 4, named, block),
-    }
+    integer(pattern, prefix, named, block);
     if named == 0 {
         text(name, block);
     }

@@ -85,10 +85,11 @@ fn static_entry(index: usize) -> Option<HpackField<'static>> {
 
 /// The index of a static entry with this name, and whether its value is this one too.
 pub(super) fn find_static(name: &[u8], value: &[u8]) -> Option<(usize, bool)> {
-    let is_same = |(known, _): &&(&str, &str)| known.as_bytes() == name;
-    let exact = STATIC.iter().position(|entry| is_same(&entry) && entry.1.as_bytes() == value);
-    let named = || Some((STATIC.iter().position(|entry| is_same(&entry))? + 1, false));
-    exact.map(|index| (index + 1, true)).or_else(named)
+    // Entries of one name are neighbours.
+    let first = STATIC.iter().position(|(known, _)| known.as_bytes() == name)?;
+    let alike = STATIC[first..].iter().take_while(|(known, _)| known.as_bytes() == name);
+    let exact = alike.map(|(_, its)| its.as_bytes()).position(|its| its == value);
+    Some(exact.map_or((first + 1, false), |behind| (first + 1 + behind, true)))
 }
 
 /// Where an entry's text is.

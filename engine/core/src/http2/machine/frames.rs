@@ -154,7 +154,7 @@ impl Http2Machine {
         let (exchange, status, received) = (stream.exchange, stream.status, stream.received);
         let (is_kept, unsent) = (stream.is_kept, stream.unsent);
         // The answer to a HEAD, and a 304, give the length of what they do not send.
-        let is_without = self.is_head || stream.is_head || matches!(status, 204 | 304);
+        let is_without = stream.is_head || matches!(status, 204 | 304);
         let is_whole = match stream.expected {
             _ if is_without => received == 0,
             UNKNOWN => true,

@@ -32,14 +32,15 @@ pub(super) struct Kept {
     answers: Vec<KeptAnswer>,
     /// The place of the answer that the latest event has completed, if it is kept.
     done: Option<usize>,
+    /// A buffer for names of fields in lower case.
+    pub(super) name: Vec<u8>,
 }
 
 impl Kept {
     pub(super) fn new(places: usize) -> Self {
-        let mut kept = Self { requests: Vec::new(), answers: Vec::new(), done: None };
-        kept.requests.resize_with(places, Vec::new);
-        kept.answers.resize_with(places, KeptAnswer::default);
-        kept
+        let mut answers = Vec::new();
+        answers.resize_with(places, KeptAnswer::default);
+        Self { requests: vec![Vec::new(); places], answers, done: None, name: Vec::new() }
     }
 
     /// A request begins at a place.

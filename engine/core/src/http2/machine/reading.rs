@@ -1,4 +1,5 @@
-//! Bytes to frames: headers and payloads that arrive in pieces, and DATA, which is only counted.
+//! Bytes to frames: headers and payloads that arrive in pieces, and DATA, which is counted, and
+//! kept if the answer is read.
 
 use super::super::block::Blocks;
 use super::super::error::Violation;

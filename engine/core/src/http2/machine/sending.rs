@@ -13,7 +13,11 @@ impl Http2Machine {
     /// no other one in flight has the same name.
     #[inline]
     pub fn begin(&mut self, exchange: u32, request: &RequestFrames, out: &mut Vec<u8>) {
-        let id = self.open(exchange, request.body().len(), AnswerForm::COUNTED);
+        let id = self.open(
+            exchange,
+            request.body().len(),
+            AnswerForm { is_head: request.is_head(), is_kept: false },
+        );
         request.write(self.encoding, id, out);
         self.encoding = match self.encoding {
             Encoding::Priming | Encoding::Steady => Encoding::Steady,
@@ -22,7 +26,7 @@ impl Http2Machine {
     }
 
     /// The same for a request of its own, as built for HTTP/1.1. The bytes of its answer are kept
-    /// if `form` says so, and taken with [`Self::take_answer`].
+    /// if `form` says so, and taken with [`Self::take_answer`]. Returns the length of its body.
     pub fn begin_own(
         &mut self,
         exchange: u32,
@@ -30,19 +34,16 @@ impl Http2Machine {
         form: AnswerForm,
         encoder: &RequestEncoder,
         out: &mut Vec<u8>,
-    ) {
+    ) -> usize {
         let (head, body) = RequestEncoder::split(request);
         let id = self.open(exchange, body.len(), form);
         let place = self.streams.place(id);
         let places = self.streams.places() as usize;
         let kept = self.kept.get_or_insert_with(|| Box::new(Kept::new(places)));
         kept.begin(place, body);
-        self.encoding = encoder.write(self.encoding, id, head, !body.is_empty(), out);
-    }
-
-    /// The length of a request's body, which is queued later.
-    pub fn body_len(&self, request: &[u8]) -> usize {
-        RequestEncoder::split(request).1.len()
+        let written = (head, !body.is_empty());
+        self.encoding = encoder.write(self.encoding, id, written, (&mut kept.name, out));
+        body.len()
     }
 
     #[inline]

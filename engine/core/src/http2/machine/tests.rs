@@ -64,7 +64,7 @@ struct Client {
 impl Client {
     fn new(depth: u16) -> Self {
         Self {
-            machine: Http2Machine::new(depth, false),
+            machine: Http2Machine::new(depth, Http2Settings::default()),
             blocks: Blocks::default(),
             out: Vec::new(),
         }
@@ -334,7 +334,6 @@ fn heads_have_no_bodies_and_304_only_a_length() {
     let frames = RequestFrames::new(&head, "http").expect("valid");
     assert!(frames.is_head());
     let mut client = Client::new(1);
-    client.machine = Http2Machine::new(1, true);
     client.hear(&settings_of(&[])).expect("valid");
     client.machine.begin(1, &frames, &mut client.out);
     assert_eq!(

@@ -145,7 +145,7 @@ fn an_answer_to_a_head_beside_others_has_no_body() {
 fn windows_are_given_back_by_their_size() {
     let settings = Http2Settings { table: 0, window: 1_000 };
     let mut client = Client::new(2);
-    client.machine = Http2Machine::with(2, false, settings);
+    client.machine = Http2Machine::new(2, settings);
     client.hear(&settings_of(&[])).expect("it is right");
     client.machine.begin(1, &get(), &mut client.out);
     client.sent();
