@@ -118,7 +118,7 @@ pub(crate) fn refuse(args: &RunArgs) -> Result<(), Failure> {
 }
 
 fn refuse_http(request: &RequestArgs, stream: &StreamArgs) -> Result<(), Failure> {
-    let given = given_of_request(request, stream).or(request.http2.then_some("--http2"));
+    let given = given_of_request(request, stream).or_else(|| request.http2.then_some("--http2"));
     given.map_or(Ok(()), |option| {
         Err(usage(format!("{option} is for HTTP or WebSockets: leave it out with Redis")))
     })

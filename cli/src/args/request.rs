@@ -213,6 +213,33 @@ fn header(given: &FieldHeader) -> Result<(String, String), String> {
     }
 }
 
+/// The first option that was given.
+pub(crate) fn given(options: &[(&'static str, bool)]) -> Option<&'static str> {
+    options.iter().find(|(_, is_given)| *is_given).map(|(option, _)| *option)
+}
+
+/// The first option about a request or its answer that was given, HTTP/2 apart.
+pub(crate) fn given_of_request(request: &RequestArgs, stream: &StreamArgs) -> Option<&'static str> {
+    given(&[
+        ("-m", request.method.is_some()),
+        ("-H", !request.headers.is_empty()),
+        ("--body", request.body.is_some()),
+        ("--body-file", request.body_file.is_some()),
+        ("--body-size", request.body_size.is_some()),
+        ("-F", !request.form.is_empty()),
+        ("--chunked", request.chunked.is_some()),
+        ("--expect-continue", request.expect_continue),
+        ("--binary", request.binary),
+        ("--echo", request.echo),
+        ("--greeting", request.greeting.is_some()),
+        ("--subprotocol", !request.subprotocol.is_empty()),
+        ("--sse", stream.sse),
+        ("--stream", stream.stream),
+        ("--stall", stream.stall.is_some()),
+        ("--events", stream.events.is_some()),
+    ])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,31 +281,4 @@ mod tests {
             assert!(why.contains(expected), "{wrong}: {why}");
         }
     }
-}
-
-/// The first option that was given.
-pub(crate) fn given(options: &[(&'static str, bool)]) -> Option<&'static str> {
-    options.iter().find(|(_, is_given)| *is_given).map(|(option, _)| *option)
-}
-
-/// The first option about a request or its answer that was given, HTTP/2 apart.
-pub(crate) fn given_of_request(request: &RequestArgs, stream: &StreamArgs) -> Option<&'static str> {
-    given(&[
-        ("-m", request.method.is_some()),
-        ("-H", !request.headers.is_empty()),
-        ("--body", request.body.is_some()),
-        ("--body-file", request.body_file.is_some()),
-        ("--body-size", request.body_size.is_some()),
-        ("-F", !request.form.is_empty()),
-        ("--chunked", request.chunked.is_some()),
-        ("--expect-continue", request.expect_continue),
-        ("--binary", request.binary),
-        ("--echo", request.echo),
-        ("--greeting", request.greeting.is_some()),
-        ("--subprotocol", !request.subprotocol.is_empty()),
-        ("--sse", stream.sse),
-        ("--stream", stream.stream),
-        ("--stall", stream.stall.is_some()),
-        ("--events", stream.events.is_some()),
-    ])
 }

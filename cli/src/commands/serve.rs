@@ -47,7 +47,8 @@ pub(crate) fn execute(args: &ServeArgs) -> Result<Exit, Failure> {
         let root = place.root.display();
         return cannot(format!("there is no folder {root}: name that of the results"));
     }
-    let address = args.listen.unwrap_or(LiveAddress(SocketAddr::from(([127, 0, 0, 1], 0))));
+    let any_port = LiveAddress(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let address = args.listen.unwrap_or(any_port);
     let results = Results { place, turn: Mutex::new(()) };
     let server = PageServer::start(address.0, results).context("no results are shown")?;
     if let Some(warning) = address.warning("all results") {
