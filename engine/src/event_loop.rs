@@ -485,7 +485,7 @@ impl<D: Driver> EventLoop<D> {
         }
         let exchange = Exchange::new(slot, count, user, now);
         let id = self.connections.begin_exchange(number, exchange);
-        self.departures.add(id);
+        self.departures.add(id, number);
         let is_first = self.connections[number].note_used(slot.measured);
         totals.connections_used += u32::from(is_first);
         self.send((number, id), (user, count), now);

@@ -16,7 +16,7 @@ pub(crate) mod throttle;
 use std::ops::{Index, IndexMut};
 
 use uringbench_core::http2::error::Violation;
-use uringbench_core::http2::machine::StreamProgress;
+use uringbench_core::http2::machine::{StreamProgress, WholeAnswer};
 use uringbench_core::statistics::random::Random;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_ring::Failure;
@@ -330,6 +330,12 @@ impl Connections {
         out: &mut Vec<u8>,
     ) -> Result<StreamProgress, Violation> {
         self.streams.feed(&mut self.all[number as usize], bytes, out)
+    }
+
+    /// See [`Streams::feed_whole`].
+    #[inline]
+    pub(crate) fn feed_whole_http2(&mut self, number: u32, bytes: &[u8]) -> Option<WholeAnswer> {
+        self.streams.feed_whole(&mut self.all[number as usize], bytes)
     }
 
     /// Windows or limits of the target have changed: more may be sent at the end of this turn.

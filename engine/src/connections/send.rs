@@ -528,9 +528,13 @@ impl Connections {
     /// Send the bytes that were delayed in this turn and have not been sent with others.
     #[inline]
     pub(crate) fn flush<D: Driver>(&mut self, driver: &mut D, now: Timestamp) {
-        while let Some(number) = self.unflushed.pop() {
+        // In the order in which the first requests came: their stamps rest on it.
+        let mut at = 0;
+        while let Some(&number) = self.unflushed.get(at) {
             self.go_on_sending(driver, number, now);
+            at += 1;
         }
+        self.unflushed.clear();
     }
 
     /// Records have arrived: append their plaintext to `plain`, and send the records with which TLS

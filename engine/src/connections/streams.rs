@@ -4,7 +4,7 @@
 use uringbench_core::http2::block::Blocks;
 use uringbench_core::http2::encoder::RequestEncoder;
 use uringbench_core::http2::error::Violation;
-use uringbench_core::http2::machine::{Http2Machine, StreamProgress};
+use uringbench_core::http2::machine::{Http2Machine, StreamProgress, WholeAnswer};
 use uringbench_core::http2::request::RequestFrames;
 use uringbench_core::http2::streams::AnswerForm;
 use uringbench_core::time::{Nanos, Timestamp};
@@ -148,6 +148,17 @@ impl Streams {
             None => Ok(StreamProgress { consumed: bytes.len(), event: None }),
             Some(http2) => http2.machine.feed(bytes, &mut self.blocks, out),
         }
+    }
+
+    /// Read the answer that these bytes begin with, if it is whole and common; otherwise nothing
+    /// has changed.
+    #[inline]
+    pub(super) fn feed_whole(
+        &mut self,
+        connection: &mut Connection,
+        bytes: &[u8],
+    ) -> Option<WholeAnswer> {
+        connection.wire.http2_mut()?.machine.feed_whole(bytes, &mut self.blocks)
     }
 
     /// The target's limit of streams has changed, or it takes none any more.

@@ -48,6 +48,11 @@ impl<D: Driver> Receiver<'_, D> {
             return Read::Over(self.on_violation(broken));
         }
         while !bytes.is_empty() {
+            if let Some(whole) = self.connections.feed_whole_http2(number, bytes) {
+                self.on_answer(ExchangeId(whole.exchange), whole.answer);
+                bytes = &bytes[whole.consumed..];
+                continue;
+            }
             let replies = &mut self.follow_up.replies;
             let progress = match self.connections.feed_http2(number, bytes, replies) {
                 Ok(progress) => progress,

@@ -34,8 +34,12 @@ const STRAGGLERS_MAX: usize = 4;
 /// Requests of this turn without a stamp, in the order of their sending.
 #[derive(Debug)]
 pub(crate) struct Departures {
-    /// Their exchanges.
-    waiting: Vec<ExchangeId>,
+    /// Their exchanges, and the send of the turn with which each leaves.
+    waiting: Vec<(ExchangeId, u32)>,
+    /// How many sends these are.
+    sends: u32,
+    /// The sends of connections whose requests of a turn leave in one.
+    shared: Option<SharedSends>,
     /// How many leave together.
     group: usize,
     /// The earliest time at which one of them left.
@@ -52,6 +56,30 @@ pub(crate) struct Departures {
     has_due_times: bool,
 }
 
+/// The sends of a turn, one for each connection that has requests in it.
+#[derive(Debug, Default)]
+struct SharedSends {
+    turn: u64,
+    /// By connection: the latest turn with a request, and the place of its send in that turn.
+    of: Vec<(u64, u32)>,
+}
+
+impl SharedSends {
+    /// The send of a connection in this turn, which is the one at `next` if it has none yet.
+    #[inline]
+    fn place(&mut self, number: u32, next: u32) -> u32 {
+        let number = number as usize;
+        if number >= self.of.len() {
+            self.of.resize(number + 1, (0, 0));
+        }
+        let send = &mut self.of[number];
+        if send.0 != self.turn {
+            *send = (self.turn, next);
+        }
+        send.1
+    }
+}
+
 /// Where departures are recorded.
 pub(crate) struct Notes<'a> {
     pub(crate) in_flight: &'a mut InFlight,
@@ -60,7 +88,7 @@ pub(crate) struct Notes<'a> {
 }
 
 impl Departures {
-    /// `is_together`: all requests of a turn are sent at its end.
+    /// `is_together`: all requests of a turn are sent at its end, those of a connection in one send.
     pub(crate) fn new(is_open: bool, has_due_times: bool, is_together: bool) -> Self {
         let group = match (is_together, is_open) {
             (true, _) => usize::MAX,
@@ -69,6 +97,8 @@ impl Departures {
         };
         Self {
             waiting: Vec::with_capacity(group.min(GROUP_CLOSED)),
+            sends: 0,
+            shared: is_together.then(SharedSends::default),
             group,
             from: Timestamp::default(),
             begun: Timestamp::default(),
@@ -81,14 +111,22 @@ impl Departures {
 
     /// The first of them leaves from now on.
     #[inline]
-    pub(crate) const fn begin(&mut self, now: Timestamp) {
+    pub(crate) fn begin(&mut self, now: Timestamp) {
         (self.from, self.begun) = (now, now);
+        if let Some(shared) = &mut self.shared {
+            shared.turn += 1;
+        }
     }
 
-    /// The requests of an exchange were given to the driver.
+    /// The requests of an exchange of this connection were given to the driver.
     #[inline]
-    pub(crate) fn add(&mut self, exchange: ExchangeId) {
-        self.waiting.push(exchange);
+    pub(crate) fn add(&mut self, exchange: ExchangeId, number: u32) {
+        let place = match &mut self.shared {
+            None => self.sends,
+            Some(shared) => shared.place(number, self.sends),
+        };
+        self.sends = self.sends.max(place + 1);
+        self.waiting.push((exchange, place));
     }
 
     /// When the first request of the run left, if one has.
@@ -102,7 +140,7 @@ impl Departures {
 
     /// When the last of the turn's requests will have left, unless this turn is measured.
     fn expected(&mut self) -> Option<Timestamp> {
-        let count = self.waiting.len();
+        let count = self.sends as usize;
         if count > STRAGGLERS_MAX {
             if self.look_in == 0 {
                 self.look_in = LOOK_EVERY - 1;
@@ -115,7 +153,7 @@ impl Departures {
 
     /// This many have left by `to`.
     fn learn(&mut self, to: Timestamp) {
-        let each = to.since(self.from).0 / self.waiting.len().max(1) as u64;
+        let each = to.since(self.from).0 / u64::from(self.sends.max(1));
         let Nanos(known) = self.each;
         // The minimum counts: if this thread lost its CPU in between, its sends are not measured,
         // and a stamp that is too late could be after the answer.
@@ -154,11 +192,11 @@ impl Departures {
     fn stamp_to(&mut self, to: Timestamp, notes: Notes<'_>) {
         let Notes { in_flight, work, recorder } = notes;
         let from = std::mem::replace(&mut self.from, to);
-        let (count, begun) = (self.waiting.len(), self.begun);
+        let (count, begun) = (std::mem::take(&mut self.sends), self.begun);
         self.first = self.first.min(begun);
         let each = share(from, to, count);
-        for (place, id) in self.waiting.drain(..).enumerate() {
-            let sent = from + Nanos(each.0 * place as u64);
+        for (id, place) in self.waiting.drain(..) {
+            let sent = from + Nanos(each.0 * u64::from(place));
             let exchange = in_flight.get_mut(id);
             exchange.leave(sent, self.has_due_times);
             work.departed(exchange, recorder, Departed { begun, sent });
@@ -168,8 +206,8 @@ impl Departures {
 
 /// The time of one of `count` sends, which took from `from` to `to` together: one division for all
 /// of them, in 64 bits, since it is in the path of every request.
-fn share(from: Timestamp, to: Timestamp, count: usize) -> Nanos {
-    Nanos(to.since(from).0 / count.max(1) as u64)
+fn share(from: Timestamp, to: Timestamp, count: u32) -> Nanos {
+    Nanos(to.since(from).0 / u64::from(count.max(1)))
 }
 
 #[cfg(test)]
@@ -182,7 +220,7 @@ mod tests {
         let mut looks = 0;
         for turn in 0..64 {
             departures.begin(Timestamp(1_000_000 * turn));
-            (0..10).for_each(|exchange| departures.add(ExchangeId(exchange)));
+            (0..10).for_each(|exchange| departures.add(ExchangeId(exchange), exchange));
             let expected = departures.expected();
             let real = departures.from + Nanos(10 * 2_000);
             match expected {
@@ -200,6 +238,7 @@ mod tests {
                 }
             }
             departures.waiting.clear();
+            departures.sends = 0;
         }
         assert_eq!(looks, 8);
     }
@@ -208,11 +247,25 @@ mod tests {
     fn an_open_loop_looks_whenever_two_leave() {
         let mut departures = Departures::new(true, true, false);
         departures.begin(Timestamp(1_000));
-        departures.add(ExchangeId(0));
+        departures.add(ExchangeId(0), 0);
         assert!(!departures.is_group());
         assert_eq!(departures.expected(), Some(Timestamp(1_000)), "nothing is known yet");
-        departures.add(ExchangeId(1));
+        departures.add(ExchangeId(1), 0);
         assert!(departures.is_group());
+    }
+
+    #[test]
+    fn requests_of_a_connection_that_leave_in_one_send_have_one_place() {
+        let mut departures = Departures::new(false, false, true);
+        for turn in 1..4 {
+            departures.begin(Timestamp(turn));
+            // Connections take turns; 900 has one request.
+            let numbers = [7, 3, 900, 7, 3, 7];
+            (0..).zip(numbers).for_each(|(id, number)| departures.add(ExchangeId(id), number));
+            let places: Vec<u32> = departures.waiting.drain(..).map(|(_, place)| place).collect();
+            assert_eq!((places, departures.sends), (vec![0, 1, 2, 0, 1, 0], 3), "turn {turn}");
+            departures.sends = 0;
+        }
     }
 
     #[test]

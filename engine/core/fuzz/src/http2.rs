@@ -4,7 +4,7 @@
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::http2::block::{BlockReader, Blocks};
 use uringbench_core::http2::error::Violation;
-use uringbench_core::http2::machine::{Http2Machine, StreamEvent};
+use uringbench_core::http2::machine::{Http2Machine, StreamEvent, WholeAnswer};
 use uringbench_core::http2::request::RequestFrames;
 use uringbench_core::http2::settings::Http2Settings;
 
@@ -17,12 +17,18 @@ const DEPTH: u16 = 4;
 /// with header blocks remembered or not. Returns how many exchanges ended.
 pub fn h2_machine(input: &[u8]) -> usize {
     let Some((mut choices, stream)) = Choices::take(input) else { return 0 };
-    let whole = listen(stream, &mut Blocks::disabled(), |left| left);
+    let mut whole = listen(stream, (&mut Blocks::disabled(), false), |left| left);
     let mut blocks = Blocks::default();
     for _ in 0..2 {
-        let split = listen(stream, &mut blocks, |left| choices.up_to(left.min(16)));
+        let split = listen(stream, (&mut blocks, false), |left| choices.up_to(left.min(16)));
         assert_eq!(whole, split);
     }
+    // Answers that are read at once do not begin before they end.
+    let mut at_once = listen(stream, (&mut blocks, true), |left| choices.up_to(left.min(64)));
+    for heard in [&mut whole, &mut at_once] {
+        heard.events.retain(|event| !matches!(event, StreamEvent::Began { .. }));
+    }
+    assert_eq!(whole, at_once);
     let is_end = |event: &&StreamEvent| {
         !matches!(
             event,
@@ -42,7 +48,11 @@ struct Heard {
     end: Result<(), Violation>,
 }
 
-fn listen(stream: &[u8], blocks: &mut Blocks, mut piece: impl FnMut(usize) -> usize) -> Heard {
+fn listen(
+    stream: &[u8],
+    (blocks, reads_whole): (&mut Blocks, bool),
+    mut piece: impl FnMut(usize) -> usize,
+) -> Heard {
     let request = RequestTemplate::build(RequestParts::new("GET", "h", "/"));
     let request = RequestFrames::new(&request.expect("it is valid"), "http").expect("it is valid");
     let mut machine = Http2Machine::new(DEPTH, Http2Settings::default());
@@ -60,6 +70,12 @@ fn listen(stream: &[u8], blocks: &mut Blocks, mut piece: impl FnMut(usize) -> us
             while machine.live() < machine.allowed() {
                 machine.begin(names, &request, &mut heard.out);
                 names += 1;
+            }
+            if reads_whole && let Some(whole) = machine.feed_whole(now, blocks) {
+                let WholeAnswer { consumed, exchange, answer } = whole;
+                now = &now[consumed..];
+                heard.events.push(StreamEvent::Answered { exchange, answer });
+                continue;
             }
             match machine.feed(now, blocks, &mut heard.out) {
                 Err(broken) => {

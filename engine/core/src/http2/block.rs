@@ -146,20 +146,39 @@ impl BlockReader {
     pub fn read(&mut self, block: &[u8], blocks: &mut Blocks) -> Result<AnswerFields, Violation> {
         if let Some(known) = blocks.find(block) {
             let head = known.head;
-            if known.inserted > 0 {
-                match &mut self.owed {
-                    Some((same, times)) if Arc::ptr_eq(same, known) => {
-                        *times = times.saturating_add(1);
-                    }
-                    _ => {
-                        self.pay()?;
-                        self.owed = Some((Arc::clone(known), 1));
-                    }
-                }
-            }
+            self.owe(known)?;
             return Ok(head);
         }
         self.read_other(block, blocks)
+    }
+
+    /// What a block means that a worker knows or this connection has seen, if it is wanted: the
+    /// table then has what it inserts. Otherwise nothing has changed.
+    #[inline]
+    pub(super) fn recall<T>(
+        &mut self,
+        block: &[u8],
+        blocks: &mut Blocks,
+        wanted: impl FnOnce(&AnswerFields) -> Option<T>,
+    ) -> Option<T> {
+        let found = match blocks.known.get(blocks.last) {
+            Some(known) if known.block() == block => {
+                let found = wanted(&known.head)?;
+                match &mut self.owed {
+                    _ if known.inserted == 0 => {}
+                    Some((same, times)) if Arc::ptr_eq(same, known) => {
+                        *times = times.saturating_add(1);
+                    }
+                    _ => return None,
+                }
+                found
+            }
+            _ if self.owed.is_some() => return None,
+            _ => wanted(&self.seen(block)?.head)?,
+        };
+        blocks.hits += 1;
+        blocks.misses_in_row = 0;
+        Some(found)
     }
 
     /// The same, and `field` gets each of its fields.
@@ -185,10 +204,7 @@ impl BlockReader {
     #[inline(never)]
     fn read_other(&mut self, block: &[u8], blocks: &mut Blocks) -> Result<AnswerFields, Violation> {
         self.pay()?;
-        let epoch = self.decoder.table().epoch();
-        let is_it =
-            |seen: &&Seen| seen.epoch == epoch && seen.bytes[..usize::from(seen.length)] == *block;
-        if let Some(seen) = self.seen.iter().flatten().find(is_it) {
+        if let Some(seen) = self.seen(block) {
             blocks.hits += 1;
             return Ok(seen.head);
         }
@@ -208,6 +224,16 @@ impl BlockReader {
         Ok(head)
     }
 
+    /// The block that was seen while the table was as it is.
+    #[inline]
+    fn seen(&self, block: &[u8]) -> Option<&Seen> {
+        let epoch = self.decoder.table().epoch();
+        let is_it = |seen: &&Seen| {
+            seen.epoch == epoch && seen.bytes.get(..usize::from(seen.length)) == Some(block)
+        };
+        self.seen.iter().flatten().find(is_it)
+    }
+
     fn note_seen(&mut self, block: &[u8], head: AnswerFields) {
         let mut bytes = [0; SEEN_BYTES_MAX];
         let Some(place) = bytes.get_mut(..block.len()) else { return };
@@ -215,6 +241,20 @@ impl BlockReader {
         let epoch = self.decoder.table().epoch();
         self.seen[self.oldest] = Some(Seen { epoch, length: block.len() as u8, bytes, head });
         self.oldest = 1 - self.oldest;
+    }
+
+    /// What a known block inserts is owed to the table.
+    #[inline]
+    fn owe(&mut self, known: &Arc<Known>) -> Result<(), Violation> {
+        match &mut self.owed {
+            _ if known.inserted == 0 => {}
+            Some((same, times)) if Arc::ptr_eq(same, known) => *times = times.saturating_add(1),
+            _ => {
+                self.pay()?;
+                self.owed = Some((Arc::clone(known), 1));
+            }
+        }
+        Ok(())
     }
 
     /// Insert what is owed to the table. Once a block has filled it, repeating changes nothing.

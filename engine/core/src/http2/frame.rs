@@ -66,8 +66,9 @@ impl FrameHeader {
     #[inline]
     pub fn read(bytes: &[u8; HEADER_BYTES]) -> Self {
         let [a, b, c, kind, flags, s0, s1, s2, s3] = *bytes;
+        let first = u32::from_be_bytes([a, b, c, kind]);
         Self {
-            length: u32::from_be_bytes([0, a, b, c]),
+            length: first >> 8,
             kind,
             flags,
             stream: u32::from_be_bytes([s0, s1, s2, s3]) & 0x7fff_ffff,

@@ -8,8 +8,10 @@ mod frames;
 mod kept;
 mod reading;
 mod sending;
+mod whole;
 
 use self::kept::Kept;
+pub use self::whole::WholeAnswer;
 use super::block::BlockReader;
 use super::error::{ErrorCode, Violation};
 use super::frame::{self, FrameHeader, HEADER_BYTES};

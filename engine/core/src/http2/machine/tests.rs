@@ -3,6 +3,7 @@
 mod conformance;
 mod flow;
 mod own;
+mod whole;
 
 use std::num::NonZeroUsize;
 
