@@ -65,12 +65,19 @@ impl Blocks {
         self.misses
     }
 
+    /// The place of a known block.
+    #[inline]
+    fn place(&self, block: &[u8]) -> Option<usize> {
+        let is_it = |known: &Arc<Known>| known.block() == block;
+        if self.known.get(self.last).is_some_and(is_it) {
+            return Some(self.last);
+        }
+        self.known.iter().position(is_it)
+    }
+
     #[inline]
     fn find(&mut self, block: &[u8]) -> Option<&Arc<Known>> {
-        let is_it = |known: &Arc<Known>| known.block() == block;
-        if !self.known.get(self.last).is_some_and(is_it) {
-            self.last = self.known.iter().position(is_it)?;
-        }
+        self.last = self.place(block)?;
         self.hits += 1;
         self.misses_in_row = 0;
         self.known.get(self.last)
@@ -161,8 +168,9 @@ impl BlockReader {
         blocks: &mut Blocks,
         wanted: impl FnOnce(&AnswerFields) -> Option<T>,
     ) -> Option<T> {
-        let found = match blocks.known.get(blocks.last) {
-            Some(known) if known.block() == block => {
+        let found = match blocks.place(block) {
+            Some(place) => {
+                let known = &blocks.known[place];
                 let found = wanted(&known.head)?;
                 match &mut self.owed {
                     _ if known.inserted == 0 => {}
@@ -171,10 +179,11 @@ impl BlockReader {
                     }
                     _ => return None,
                 }
+                blocks.last = place;
                 found
             }
-            _ if self.owed.is_some() => return None,
-            _ => wanted(&self.seen(block)?.head)?,
+            None if self.owed.is_some() => return None,
+            None => wanted(&self.seen(block)?.head)?,
         };
         blocks.hits += 1;
         blocks.misses_in_row = 0;

@@ -18,14 +18,15 @@ const BLOCKS: [&[u8]; 11] = [
     b"\x88\x00\x01A\x01b",
 ];
 
-/// A frame or two of a server, mostly an answer of the commonest form to one of so many streams.
-fn said(random: &mut Random, streams: usize) -> Vec<u8> {
-    let stream = 1 + 2 * random.below(streams) as u32;
+/// Some frames of a server, mostly an answer of the commonest form to its request number `nth`.
+fn said(random: &mut Random, nth: usize) -> Vec<u8> {
+    let nth = if random.below(12) == 0 { random.below(nth + 2) } else { nth };
+    let stream = 1 + 2 * nth as u32;
     let block = BLOCKS[random.below(BLOCKS.len())];
     let body = &b"hello, hello"[..[5, 5, 0, 12][random.below(4)]];
-    let data_flags = [flag::END_STREAM, flag::END_STREAM, 0][random.below(3)];
+    let data_flags = if random.below(12) == 0 { 0 } else { flag::END_STREAM };
     let data = frame_of(kind::DATA, data_flags, stream, body);
-    match random.below(16) {
+    match random.below(24) {
         0 => headers_of(stream, flag::END_STREAM, block),
         1 => frame_of(kind::DATA, flag::PADDED | flag::END_STREAM, stream, b"\x01x\0"),
         2 => frame_of(kind::PING, 0, 0, b"01234567"),
@@ -82,7 +83,7 @@ fn answers_read_at_once_mean_the_same_as_frame_by_frame() {
     let (mut all, mut answered, mut broken) = (0, 0, 0);
     for seed in 0..400 {
         let mut random = Random::new(seed);
-        let bytes: Vec<u8> = (0..60).flat_map(|_| said(&mut random, 40)).collect();
+        let bytes: Vec<u8> = (0..60).flat_map(|nth| said(&mut random, nth)).collect();
         let mut blocks = Blocks::default();
         for most in [usize::MAX, 200, 40] {
             let mut lengths = Random::new(seed);
@@ -97,7 +98,8 @@ fn answers_read_at_once_mean_the_same_as_frame_by_frame() {
         }
     }
     // Both ways are taken, and some servers break the protocol.
-    assert!(answered as usize > all / 4 && (answered as usize) < all, "{answered} of {all}");
+    let answered = answered as usize;
+    assert!(all > 10_000 && answered > all / 8 && answered < all, "{answered} of {all}");
     assert!(broken > 0, "{broken}");
 }
 
@@ -115,7 +117,8 @@ fn what_asks_for_a_frame_or_is_kept_is_not_read_at_once() {
     let read = machine.feed_whole(&behind, blocks);
     assert_eq!(read, Some(WholeAnswer { consumed, exchange: 101, answer: expected }));
     assert_eq!(machine.feed_whole(&behind, blocks), None, "its stream has ended");
-    assert_eq!(machine.live(), 1);
+    client.hear(&answer(5, b"hello")).expect("valid");
+    assert_eq!(client.machine.live(), 0);
     // Room for the connection has to be given back: that is a frame.
     let long = vec![b'x'; PAYLOAD];
     let given = (0..).find(|nth| {
