@@ -309,11 +309,15 @@ impl Server {
         let Some(http2) = connection.http2.as_mut().filter(|_| !connection.is_sending) else {
             return;
         };
+        spare.clear();
         let queued = http2.queued();
         if queued.is_empty() {
+            // Kept for the next answer: a large one would grow a new buffer, page by page.
+            if spare.capacity() > queued.capacity() {
+                *queued = spare;
+            }
             return;
         }
-        spare.clear();
         let out = std::mem::replace(queued, spare);
         connection.is_sending = true;
         self.ring.send_bytes(slot, connection.generation, out);
