@@ -245,6 +245,9 @@ impl Page {
             let (hits, misses) = (Grouped(counts.hits), Grouped(counts.misses));
             self.line("hits", format!("{share}   {hits} hits   {misses} misses"));
         }
+        if counts.rows > 0 {
+            self.line("rows", Grouped(counts.rows).to_string());
+        }
     }
 
     fn costs(&mut self, document: &Document) {
