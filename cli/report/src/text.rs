@@ -132,7 +132,11 @@ impl Page {
                 format!(" × {most} of {asked} streams ({protocol})")
             }
             (Some(protocol), asked, None) => {
-                let unit = if protocol.starts_with("RESP") { "command" } else { "stream" };
+                let unit = match protocol.as_str() {
+                    protocol if protocol.starts_with("RESP") => "command",
+                    protocol if protocol.starts_with("PostgreSQL") => "transaction",
+                    _ => "stream",
+                };
                 format!(" × {} ({protocol})", plural(asked.into(), unit))
             }
         };

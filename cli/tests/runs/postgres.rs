@@ -79,7 +79,8 @@ fn counts_are_those_of_the_server_to_the_last_transaction() {
 fn values_arrive_as_they_were_drawn(server: &PostgresServer, url: &str) {
     server.ask("CREATE TABLE seen (mode int, number int, text text)");
     let sql = "INSERT INTO seen VALUES ({{choice 1 1}}, {{int -99 99}}, \
-               'it''s \\ {{choice a''b c\\d}} {{string 3}}'), (1, 0 - {{int -9 9}}, {{choice x'y}})";
+               'it''s \\ {{choice a''b c\\d}} {{string 3}}'), \
+               (1, 0 - {{int -9 9}}, {{choice x'y}})";
     for (mode, name) in [(1, "prepared"), (2, "extended"), (3, "simple")] {
         let sql =
             sql.replace("{{choice 1 1}}", &mode.to_string()).replace("(1,", &format!("({mode},"));

@@ -21,7 +21,6 @@ use crate::drivers::{Driver, Until};
 use crate::event_loop::LEFT_ALONE_MAX;
 use crate::wire::http2::{Http2Config, Http2Requests};
 use crate::wire::postgres::Postgres;
-use crate::wire::redis::Redis;
 use crate::wire::tls::{Received, Tls, TlsFailure};
 use crate::wire::websocket::WebSocket;
 use crate::wire::{ConnectionConfig, Wire, proxy};
@@ -192,7 +191,7 @@ impl Connections {
         let connection = &mut self.all[number as usize];
         let opening = match (&self.config.redis, &self.config.postgres) {
             (Some(config), _) => {
-                connection.wire = Wire::Redis(Box::new(Redis::default()));
+                connection.wire = Wire::Redis(Box::default());
                 config.commands.login.bytes()
             }
             (None, Some(config)) => {

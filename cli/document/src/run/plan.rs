@@ -14,7 +14,7 @@ pub struct PlanFigures {
     /// Connections over all workers.
     pub connections: u32,
     /// Requests in flight per connection: pipelined, streams of HTTP/2, or
-    /// commands of Redis.
+    /// commands or transactions of a database.
     pub pipeline: u16,
     /// `HTTP/2`; `RESP2` or `RESP3` of Redis; `PostgreSQL simple`, `extended` or `prepared`; left
     /// out for the others.

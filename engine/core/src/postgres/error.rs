@@ -6,6 +6,8 @@ use crate::answer_code::{AnswerCode, CodeWord};
 
 /// Bytes of an error's fields that are kept: severity, code and message are the first.
 pub(super) const FIELDS_KEPT: usize = 1 << 10;
+/// The code of an error whose own is that of a success.
+const INTERNAL: &[u8] = b"XX000";
 /// The longest message that is shown, in bytes.
 const SHOWN_MAX: usize = 200;
 
@@ -38,9 +40,10 @@ impl ServerRefusal {
             }
         }
         let severity = severities.into_iter().flatten().next();
+        let code = code?;
         Some(Self {
             // An error is one whatever the class of its code says, which users may choose.
-            code: code.filter(|code| code.is_error()).or(code.and(internal()))?,
+            code: if code.is_error() { code } else { AnswerCode::sql_state(INTERNAL)? },
             is_fatal: matches!(severity, Some(b"FATAL" | b"PANIC")),
             message,
         })
@@ -76,11 +79,6 @@ impl fmt::Display for ServerRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}{}", self.code, self.message, self.fix())
     }
-}
-
-/// The code of an error without one that says so.
-fn internal() -> Option<AnswerCode> {
-    AnswerCode::sql_state(b"XX000")
 }
 
 /// A message as one printable line.

@@ -180,7 +180,7 @@ impl PostgresOpening {
             }
         };
         let before = self.partial.len();
-        let tag = self.partial.first().or(bytes.first()).copied().unwrap_or_default();
+        let tag = self.partial.first().or_else(|| bytes.first()).copied().unwrap_or_default();
         if !b"RSKZENAv13".contains(&tag) {
             return Err(other(&self.partial));
         }

@@ -275,8 +275,8 @@ fn check(parts: &TransactionParts) -> Result<bool, TransactionError> {
             Effect::None => {}
             Effect::Nothing => return Err(TransactionError::Empty),
             Effect::Begins => (begins, is_open) = (true, true),
-            Effect::Ends if !is_open => return Err(TransactionError::NotBegun(sql)),
-            Effect::Ends => is_open = false,
+            Effect::Closes if !is_open => return Err(TransactionError::NotBegun(sql)),
+            Effect::Closes => is_open = false,
             Effect::Refused(name) => return Err(TransactionError::Answer(name.to_owned())),
         }
     }

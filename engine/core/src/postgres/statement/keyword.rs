@@ -10,7 +10,7 @@ pub(super) enum Effect {
     /// It begins a transaction block.
     Begins,
     /// It ends one.
-    Ends,
+    Closes,
     /// It is not sent, since its answer is of another kind.
     Refused(&'static str),
 }
@@ -26,12 +26,12 @@ pub(super) fn effect(sql: &str) -> Effect {
         "" if is_blank(sql) => Effect::Nothing,
         "BEGIN" => Effect::Begins,
         "START" if second == "TRANSACTION" => Effect::Begins,
-        "PREPARE" if second == "TRANSACTION" => Effect::Ends,
+        "PREPARE" if second == "TRANSACTION" => Effect::Closes,
         // To a savepoint within it.
         "ROLLBACK" if has("TO") => Effect::None,
         "COMMIT" | "ROLLBACK" if second == "PREPARED" => Effect::None,
         "COMMIT" | "END" | "ROLLBACK" | "ABORT" if is_chained(sql) => Effect::Begins,
-        "COMMIT" | "END" | "ROLLBACK" | "ABORT" => Effect::Ends,
+        "COMMIT" | "END" | "ROLLBACK" | "ABORT" => Effect::Closes,
         "COPY" => Effect::Refused("COPY"),
         _ => Effect::None,
     }
@@ -104,16 +104,16 @@ mod tests {
             ("BEGIN ISOLATION LEVEL SERIALIZABLE", Effect::Begins),
             ("/* a /* b */ c */ -- d\n Start  transaction", Effect::Begins),
             ("START_REPLICATION", Effect::None),
-            ("End", Effect::Ends),
-            ("COMMIT AND NO CHAIN", Effect::Ends),
+            ("End", Effect::Closes),
+            ("COMMIT AND NO CHAIN", Effect::Closes),
             ("commit and chain", Effect::Begins),
-            ("rollback work", Effect::Ends),
+            ("rollback work", Effect::Closes),
             ("ROLLBACK TO SAVEPOINT a", Effect::None),
             ("ROLLBACK WORK TO a", Effect::None),
             ("COMMIT PREPARED 'a'", Effect::None),
-            ("PREPARE TRANSACTION 'a'", Effect::Ends),
+            ("PREPARE TRANSACTION 'a'", Effect::Closes),
             ("PREPARE p AS SELECT 1", Effect::None),
-            ("abort", Effect::Ends),
+            ("abort", Effect::Closes),
             ("COPY t TO STDOUT", Effect::Refused("COPY")),
             ("", Effect::Nothing),
             (" -- only this", Effect::Nothing),
