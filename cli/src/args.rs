@@ -14,6 +14,7 @@ mod import;
 mod output;
 #[cfg(test)]
 mod page;
+mod postgres;
 mod profiling;
 mod redis;
 mod report;
@@ -50,6 +51,7 @@ pub(crate) use connection::{ConnectionArgs, Engine, Sources, TlsArgs, TlsVersion
 pub(crate) use history::{ExportForm, FilterArgs, HistoryArgs, HistoryCommand};
 pub(crate) use import::{ImportArgs, ImportSource};
 pub(crate) use output::{OutputArgs, RunHistoryArgs};
+pub(crate) use postgres::{Builtin, PostgresArgs};
 pub(crate) use profiling::{ProfileArgs, ProfileCommandArgs, SoakArgs};
 pub(crate) use redis::{RedisArgs, RedisTest};
 pub(crate) use report::{PrometheusNames, ReportArgs, ReportFormat};
@@ -318,12 +320,12 @@ pub(crate) enum Command {
 /// Options of `uringbench run`.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct RunArgs {
-    /// The URL to load, such as http://127.0.0.1:8080/, ws://host/path or redis://host, or a
-    /// scenario file
+    /// The URL to load, such as http://127.0.0.1:8080/, ws://host/path, redis://host or
+    /// postgres://user@host/database, or a scenario file
     #[arg(value_name = "URL|SCENARIO.toml")]
     pub(crate) url: Option<String>,
 
-    /// The command to send to a redis:// URL, such as 'GET key:{{int 0 999999 width=12}}'
+    /// What to send to a database: SQL, or a command of Redis such as 'GET k:{{int 0 9 width=12}}'
     #[arg(value_name = "COMMAND")]
     pub(crate) command: Option<String>,
 
@@ -336,7 +338,7 @@ pub(crate) struct RunArgs {
         long,
         value_name = "RUN",
         conflicts_with_all = ["url", "command", "RedisArgs", "LoadArgs", "StreamArgs",
-            "ConnectionArgs", "TlsArgs",
+            "PostgresArgs", "ConnectionArgs", "TlsArgs",
             "method", "body", "body_file", "body_size", "form", "chunked", "expect_continue",
             "http2", "h2_table", "h2_window", "binary", "subprotocol", "echo", "greeting",
             "target", "flows", "warmup", "timeout", "wait", "slo"]
@@ -351,6 +353,8 @@ pub(crate) struct RunArgs {
     pub(crate) stream: StreamArgs,
     #[command(flatten)]
     pub(crate) redis: RedisArgs,
+    #[command(flatten)]
+    pub(crate) postgres: PostgresArgs,
     #[command(flatten)]
     pub(crate) file: FileArgs,
     #[command(flatten)]

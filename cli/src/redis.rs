@@ -1,16 +1,14 @@
 //! A Redis URL: the login in it, and the command that is sent.
-//!
-//! The password is taken out of the URL before anything else reads it.
 
 use std::sync::Arc;
 
-use uringbench_core::http::percent;
 use uringbench_core::plan::{Commands, Workload};
 use uringbench_core::resp::command::RedisCommand;
 use uringbench_core::resp::opening::{RedisLogin, RespVersion};
 
 use crate::args::{RedisArgs, RedisTest, RequestArgs, RunArgs, StreamArgs, given_of_request};
 use crate::exit::{Failure, usage};
+use crate::login::{self, UrlLogin};
 use crate::request::BuiltRequest;
 
 /// The digits of a random key, as in redis-benchmark.
@@ -22,60 +20,25 @@ const DATA_MAX: u32 = 512 << 20;
 
 /// Whether a URL is one of Redis.
 pub(crate) fn is_redis(url: &str) -> bool {
-    let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
-    ["redis", "rediss"].iter().any(|name| scheme.eq_ignore_ascii_case(name))
+    login::has_scheme(url, &["redis", "rediss"])
 }
 
-/// The URL without user and password, and those; the same URL if it is not of Redis.
-pub(crate) fn without_login(url: &str) -> Result<(String, RedisLogin), Failure> {
-    let mut login = RedisLogin::default();
-    let Some((scheme, rest)) = url.split_once("://").filter(|_| is_redis(url)) else {
-        return Ok((url.to_owned(), login));
-    };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    if path.contains('@') {
-        return Err(usage(
-            "the URL has an `@` behind its host: write `/`, `?` and `#` of a password as %2F, %3F \
-             and %23",
-        ));
-    }
-    let Some((given, host)) = authority.rsplit_once('@') else {
-        return Ok((url.to_owned(), login));
-    };
-    let (user, password) = given.split_once(':').unwrap_or((given, ""));
-    let decoded = |text: &str| {
-        decoded(text).ok_or_else(|| {
-            usage(
-                "user and password in the URL are not percent-encoded UTF-8: write `%` as %25 and \
-                 `@` as %40",
-            )
-        })
-    };
-    if password.is_empty() {
+/// Who logs in.
+fn login(given: UrlLogin) -> Result<RedisLogin, Failure> {
+    let UrlLogin { user, password, .. } = given;
+    if user.is_some() && password.is_none() {
         return Err(usage(
             "the URL has a user without a password: write redis://USER:PASSWORD@HOST, or \
              redis://:PASSWORD@HOST for the default user",
         ));
     }
-    login.user = if user.is_empty() { None } else { Some(decoded(user)?) };
-    login.password = Some(decoded(password)?);
-    Ok((format!("{scheme}://{host}{path}"), login))
-}
-
-/// `%XX` as bytes; `None` for other uses of `%`, and if they are not UTF-8.
-fn decoded(text: &str) -> Option<String> {
-    let is_encoded = percent::is_encoded(text);
-    String::from_utf8(percent::decoded(text, b'+')).ok().filter(|_| is_encoded)
+    Ok(RedisLogin { user, password, ..RedisLogin::default() })
 }
 
 /// The command of these options, for the database that the URL's path names.
-pub(crate) fn build(
-    args: &RunArgs,
-    path: &str,
-    mut login: RedisLogin,
-) -> Result<BuiltRequest, Failure> {
-    refuse_http(&args.request, &args.stream)?;
+pub(crate) fn build(args: &RunArgs, path: &str, given: UrlLogin) -> Result<BuiltRequest, Failure> {
+    refuse_http("Redis", &args.request, &args.stream)?;
+    let mut login = login(given)?;
     login.database = database(path)?;
     if args.redis.resp3 {
         login.version = RespVersion::Resp3;
@@ -90,37 +53,30 @@ pub(crate) fn build(
         ));
     }
     let commands = Commands { command, pipeline: 1, login };
-    Ok(BuiltRequest { method: shown(&typed), workload: Workload::Commands(Arc::new(commands)) })
-}
-
-/// The command as it stands in reports: a long one only begins.
-fn shown(typed: &str) -> String {
-    const SHOWN_MAX: usize = 80;
-    match typed.char_indices().nth(SHOWN_MAX) {
-        None => typed.trim().to_owned(),
-        Some((end, _)) => format!("{}…", typed[..end].trim_start()),
-    }
+    Ok(BuiltRequest {
+        method: login::shown(&typed),
+        workload: Workload::Commands(Arc::new(commands)),
+    })
 }
 
 /// Redis is not asked for with another URL.
 pub(crate) fn refuse(args: &RunArgs) -> Result<(), Failure> {
     let RedisArgs { test, resp3, .. } = &args.redis;
-    if let Some(command) = &args.command {
-        return Err(usage(format!(
-            "unexpected argument '{command}': one URL or scenario at a time; a command of \
-             uringbench comes first, and one of Redis behind a redis:// URL"
-        )));
-    }
     if !test.is_empty() || *resp3 {
         return Err(usage("--test and --resp3 are for Redis: use a redis:// or rediss:// URL"));
     }
     Ok(())
 }
 
-fn refuse_http(request: &RequestArgs, stream: &StreamArgs) -> Result<(), Failure> {
+/// Options of HTTP are refused with a database of this name.
+pub(crate) fn refuse_http(
+    name: &str,
+    request: &RequestArgs,
+    stream: &StreamArgs,
+) -> Result<(), Failure> {
     let given = given_of_request(request, stream).or_else(|| request.http2.then_some("--http2"));
     given.map_or(Ok(()), |option| {
-        Err(usage(format!("{option} is for HTTP or WebSockets: leave it out with Redis")))
+        Err(usage(format!("{option} is for HTTP or WebSockets: leave it out with {name}")))
     })
 }
 
@@ -183,10 +139,10 @@ mod tests {
             ("redis://:p%40ss@h", "redis://h", None, Some("p@ss")),
             ("rediss://a:b:c@h/0", "rediss://h/0", Some("a"), Some("b:c")),
             ("REDIS://u:x@y@h/", "REDIS://h/", Some("u"), Some("x@y")),
-            ("http://u:p@h/", "http://u:p@h/", None, None),
         ] {
-            let (rest, login) = without_login(url).expect(url);
-            assert_eq!(rest, left);
+            let given = login::taken_out(url).expect(url);
+            assert_eq!(given.url, left);
+            let login = login(given).expect(url);
             assert_eq!((login.user.as_deref(), login.password.as_deref()), (user, password));
         }
         let wrong =
@@ -194,7 +150,7 @@ mod tests {
         let odd =
             ["redis://:zz#zz@h", "redis://u:12/zz@h", "redis://:a?zz@h", "redis://u:p@h/zz@h"];
         for wrong in wrong.into_iter().chain(odd) {
-            let why = without_login(wrong).expect_err(wrong).to_string();
+            let why = login::taken_out(wrong).and_then(login).expect_err(wrong).to_string();
             assert!(!why.contains("zz"), "{why}");
         }
     }

@@ -26,6 +26,7 @@ use crate::args::{
 };
 use crate::exit::{Failure, usage};
 use crate::observers::FollowPlan;
+use crate::postgres;
 use crate::redis;
 use crate::repeat::{self, Repeated};
 use crate::scenario;
@@ -92,8 +93,18 @@ pub(crate) fn resolve(args: &RunArgs) -> Result<ResolvedRun, Failure> {
 /// The run that was typed, or is in the scenario's file.
 pub(crate) fn wanted(args: &RunArgs) -> Result<Wanted, Failure> {
     let url = args.url.as_deref().ok_or_else(|| usage(NO_URL))?;
-    if !redis::is_redis(url) {
+    let (is_redis, is_postgres) = (redis::is_redis(url), postgres::is_postgres(url));
+    if !is_redis {
         redis::refuse(args)?;
+    }
+    if !is_postgres {
+        postgres::refuse(args)?;
+    }
+    if let Some(command) = args.command.as_ref().filter(|_| !is_redis && !is_postgres) {
+        return Err(usage(format!(
+            "unexpected argument '{command}': one URL or scenario at a time; a command of \
+             uringbench comes first, and one of a database behind a redis:// or postgres:// URL"
+        )));
     }
     match scenario::named(url) {
         Some(file) => scenario::wanted(args, &file),
@@ -439,6 +450,20 @@ mod tests {
             ("redis://127.0.0.1/x PING", "no database"),
             ("redis://u@127.0.0.1/ PING", "without a password"),
             ("redis://127.0.0.1/ MONITOR", "one reply per command"),
+            ("--builtin tpcb redis://127.0.0.1/", "postgres://"),
+            ("-M simple http://h/", "postgres://"),
+            ("--resp3 postgres://u@127.0.0.1/ SELECT", "redis://"),
+            ("postgres://u@127.0.0.1/", "--builtin select-only"),
+            ("postgres://127.0.0.1/ SELECT", "no user"),
+            ("postgres://u@127.0.0.1/ ;", "no statement"),
+            ("postgres://u@127.0.0.1/ BEGIN", "add END"),
+            ("postgres://u@127.0.0.1/ COPY", "COPY"),
+            ("--builtin tpcb -p 2 postgres://u@127.0.0.1/", "without BEGIN"),
+            ("-M simple --no-describe postgres://u@127.0.0.1/ SELECT", "--no-describe"),
+            ("--seed 9 postgres://u@127.0.0.1/ SELECT", "--seed"),
+            ("--body x postgres://u@127.0.0.1/ SELECT", "with PostgreSQL"),
+            ("--write-rate 1k postgres://u@127.0.0.1/ SELECT", "--write-rate"),
+            ("postgres://u@127.0.0.1/?sslmode=allow SELECT", "sslmode"),
             ("-p 257 http://h/", "256"),
             ("--timeout 0 http://h/", "1ms to 1h"),
             ("--timeout 2h http://h/", "1ms to 1h"),

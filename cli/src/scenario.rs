@@ -99,7 +99,7 @@ pub(crate) fn one_by_one(mut mistakes: Vec<String>) -> Failure {
 
 fn authority(target: &str) -> Result<String, String> {
     let url = Url::parse(target)?;
-    if url.scheme.is_websocket() || url.scheme.is_redis() {
+    if url.scheme.is_websocket() || url.scheme.is_database() {
         return Err("scenarios speak HTTP: write http:// or https://".to_owned());
     }
     if url.path != "/" {

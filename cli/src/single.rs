@@ -11,6 +11,8 @@ use crate::args::{
     FormField, FormValue, LoadArgs, MeasurementArgs, RequestArgs, RunArgs, StreamArgs,
 };
 use crate::exit::{Failure, usage};
+use crate::login::{self, UrlLogin};
+use crate::postgres;
 use crate::redis;
 use crate::request::{self, BuiltRequest};
 use crate::url::Url;
@@ -24,15 +26,18 @@ const WARMUP_MAX: Nanos = Nanos::from_secs(5);
 
 /// The run described for `url`.
 pub(crate) fn wanted(args: &RunArgs, url: &str) -> Result<Wanted, Failure> {
-    let (url, login) = redis::without_login(url)?;
-    let url = single(&url, args)?;
+    let is_database = redis::is_redis(url) || postgres::is_postgres(url);
+    let given = if is_database { login::taken_out(url)? } else { UrlLogin::of(url) };
+    let mut url = single(&given.url, args)?;
     let window = limit(&args.load)?;
-    let is_redis = url.scheme.is_redis();
-    let load = load(&args.load, is_redis || is_made_up(&args.request))?;
+    let load = load(&args.load, is_database || is_made_up(&args.request))?;
     let pipeline = pipeline(&args.load, 1)?;
     let made_up = args.load.seed.unwrap_or(BODY_SEED);
-    let BuiltRequest { method, mut workload } = if is_redis {
-        redis::build(args, &url.path, login)?
+    let BuiltRequest { method, mut workload } = if url.scheme.is_redis() {
+        redis::build(args, &url.path, given)?
+    } else if url.scheme.is_postgres() {
+        postgres::with_tls(&mut url)?;
+        postgres::build(args, &url.path, given)?
     } else {
         request::build(&args.request, &url, made_up)?
     };

@@ -19,14 +19,16 @@ pub(crate) fn plan(args: &TlsArgs, url: &Url, is_http2: bool) -> Result<Option<T
         return if args.any() {
             Err(Failure::Usage(
                 "-k, --cacert, --cert, --tls, --no-resumption and --tolerate-truncation are for \
-                 TLS: use an https://, wss:// or rediss:// URL"
+                 TLS: use an https://, wss:// or rediss:// URL, or ?sslmode=require \
+                 of PostgreSQL"
                     .to_owned(),
             ))
         } else {
             Ok(None)
         };
     }
-    let trust = if args.insecure {
+    let is_unchecked = !url.scheme.verifies() && args.cacert.is_none();
+    let trust = if args.insecure || is_unchecked {
         Trust::Anything
     } else {
         let file = args.cacert.as_deref().map(absolute).transpose()?;
@@ -49,8 +51,8 @@ pub(crate) fn plan(args: &TlsArgs, url: &Url, is_http2: bool) -> Result<Option<T
             Some(TlsVersion::Tls12) => TlsVersions::Only12,
             Some(TlsVersion::Tls13) => TlsVersions::Only13,
         },
-        // Redis agrees on nothing in TLS.
-        alpn: match url.scheme.is_redis() {
+        // Databases agree on nothing in TLS: before version 17 PostgreSQL knows no ALPN.
+        alpn: match url.scheme.is_database() {
             true => Vec::new(),
             false => vec![ALPN[usize::from(is_http2)].to_owned()],
         },

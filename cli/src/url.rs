@@ -1,5 +1,5 @@
-//! The URL of the target: HTTP, WebSocket or Redis, with or without TLS, split into the parts of a
-//! connection and a request.
+//! The URL of the target: HTTP, WebSocket, Redis or PostgreSQL, with or without TLS, split into the
+//! parts of a connection and a request.
 //!
 //! It accepts valid URLs, and returns the fix for others; `resolve` looks up addresses. The grammar
 //! is that of RFC 3986, restricted to URLs that can be sent in an origin-form request.
@@ -35,6 +35,13 @@ pub(crate) enum Scheme {
     Redis,
     /// Redis over TLS.
     Rediss,
+    /// PostgreSQL in plain text.
+    Postgres,
+    /// PostgreSQL over TLS, whose certificate is checked or not.
+    PostgresTls {
+        /// Whether it is.
+        verifies: bool,
+    },
 }
 
 impl Scheme {
@@ -46,26 +53,43 @@ impl Scheme {
             Self::Wss => "wss",
             Self::Redis => "redis",
             Self::Rediss => "rediss",
+            Self::Postgres | Self::PostgresTls { .. } => "postgres",
         }
     }
 
-    /// The default port (RFC 9110 section 4.2; Redis's own for both of its schemes).
+    /// The default port (RFC 9110 section 4.2; those of the databases).
     const fn port(self) -> u16 {
         match self {
             Self::Http | Self::Ws => 80,
             Self::Https | Self::Wss => 443,
             Self::Redis | Self::Rediss => 6379,
+            Self::Postgres | Self::PostgresTls { .. } => 5432,
         }
     }
 
     /// Whether it uses TLS.
     pub(crate) const fn has_tls(self) -> bool {
-        matches!(self, Self::Https | Self::Wss | Self::Rediss)
+        matches!(self, Self::Https | Self::Wss | Self::Rediss | Self::PostgresTls { .. })
     }
 
     /// Whether it uses Redis commands.
     pub(crate) const fn is_redis(self) -> bool {
         matches!(self, Self::Redis | Self::Rediss)
+    }
+
+    /// Whether it uses transactions of PostgreSQL.
+    pub(crate) const fn is_postgres(self) -> bool {
+        matches!(self, Self::Postgres | Self::PostgresTls { .. })
+    }
+
+    /// Whether it is a database's.
+    pub(crate) const fn is_database(self) -> bool {
+        self.is_redis() || self.is_postgres()
+    }
+
+    /// Whether the certificate of TLS is checked, unless an option says otherwise.
+    pub(crate) const fn verifies(self) -> bool {
+        !matches!(self, Self::PostgresTls { verifies: false })
     }
 
     /// Whether it uses WebSocket messages.
@@ -160,12 +184,13 @@ fn without_scheme(text: &str) -> Result<(&str, Option<Scheme>), String> {
         "wss" => Ok((rest, Some(Scheme::Wss))),
         "redis" => Ok((rest, Some(Scheme::Redis))),
         "rediss" => Ok((rest, Some(Scheme::Rediss))),
+        "postgres" | "postgresql" => Ok((rest, Some(Scheme::Postgres))),
         // `host/path?to=https://…` has no scheme of its own.
         _ if scheme.contains(['/', '?', '#']) => Ok((text, None)),
         "" => Err("the scheme is missing; use http:// or https://".to_owned()),
         other => Err(format!(
             "the scheme `{other}` is not supported; use http://, https://, ws://, wss://, \
-             redis:// or rediss://"
+             redis://, rediss:// or postgres://"
         )),
     }
 }

@@ -114,8 +114,7 @@ impl LoopOptions {
 /// How many copies of its request a driver keeps in a row: as many as are sent together.
 pub(crate) fn copies_kept(plan: &Plan) -> usize {
     let pipeline = usize::from(plan.workload.pipeline());
-    let is_made = plan.workload.commands().is_some_and(|it| !it.command.is_constant());
-    if is_made || plan.workload.script().is_some() {
+    if plan.workload.differs() {
         return 1;
     }
     if plan.workload.bytes().len() * pipeline <= LEFT_ALONE_MAX { pipeline } else { 1 }

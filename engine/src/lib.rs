@@ -25,6 +25,7 @@ pub use record::recorder::{FlowSums, IntervalCounts, Recorder, StepSums, StepTim
 pub use run::{Observer, RunError, run};
 pub use uringbench_ring::{Ability, Features, Unavailable, probe as probe_ring};
 pub use wire::ConnectionConfig;
+pub use wire::postgres::PostgresConfig;
 pub use wire::redis::RedisConfig;
 pub use wire::tls::{TlsFailure, TlsSetupError, client_config};
 pub use work::users::FlowConfig;

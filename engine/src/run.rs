@@ -443,6 +443,7 @@ fn worker_record(ends: &WorkerHandle, sums: &WorkerSums) -> WorkerRecord {
         buffers_exhausted: sums.all.buffers_exhausted,
         events: sums.measured.events,
         stalls: sums.measured.stalls,
+        rows: sums.measured.rows,
         idle: ends.ready.as_ref().map_or(0, |ready| ready.idle),
         idle_lost: sums.all.idle_lost,
         handshakes_full: sums.all.handshakes_full,

@@ -27,6 +27,7 @@ use crate::record::recorder::IntervalCounts;
 use crate::record::statuses::Statuses;
 use crate::run::RunError;
 use crate::wire::ConnectionConfig;
+use crate::wire::postgres::PostgresConfig;
 use crate::wire::redis::RedisConfig;
 use crate::wire::tls::client_config;
 use crate::work::users::FlowConfig;
@@ -275,6 +276,13 @@ fn prepare<D: Driver>(
         share,
         epoch: clock::epoch(),
     });
-    let terms = ConnectionConfig { tls, flows, redis, ..ConnectionConfig::of(plan) };
+    let postgres = plan.workload.transactions().map(|transactions| PostgresConfig {
+        transactions: Arc::clone(transactions),
+        share,
+        epoch: clock::epoch(),
+        seed: plan.seed ^ u64::from(share.index).rotate_right(16),
+        keys: Arc::default(),
+    });
+    let terms = ConnectionConfig { tls, flows, redis, postgres, ..ConnectionConfig::of(plan) };
     Ok((EventLoop::new(driver, options, terms), backend))
 }

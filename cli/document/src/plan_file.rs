@@ -18,8 +18,9 @@ use crate::EncodeError;
 use crate::read::is_newer;
 
 const SCHEMA: &str = "uringbench.plan/1";
-/// The place of a Redis password.
-const PASSWORD: &str = "/workload/commands/login/password";
+/// The places of a password of Redis and of PostgreSQL.
+const PASSWORDS: [&str; 2] =
+    ["/workload/commands/login/password", "/workload/transactions/login/password"];
 /// The prefix of schemas of plans; the version follows.
 const FAMILY: &str = "uringbench.plan/";
 
@@ -131,8 +132,10 @@ impl PlanFile {
                 *table = places.withhold(SecretName::Data(data.clone()));
             }
         }
-        if let Some(password) = value.pointer_mut(PASSWORD).filter(|it| it.is_string()) {
-            *password = places.withhold(SecretName::Variable("password".to_owned()));
+        for place in PASSWORDS {
+            if let Some(password) = value.pointer_mut(place).filter(|it| it.is_string()) {
+                *password = places.withhold(SecretName::Variable("password".to_owned()));
+            }
         }
         places.clear(&mut value);
         let name = name.map(str::to_owned);

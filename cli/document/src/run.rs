@@ -198,7 +198,8 @@ pub struct CountFigures {
     /// Messages of WebSockets among the complete answers: they have no status.
     #[serde(default)]
     pub messages: u64,
-    /// Error replies of Redis per word; `other` are those that Redis itself does not use.
+    /// Errors of PostgreSQL per SQLSTATE, and of Redis per word; `other` are those whose word Redis
+    /// itself does not use, and those of a server with too many.
     #[serde(default)]
     pub by_code: BTreeMap<String, u64>,
     /// Redis replies that brought a value: a string, an array, a map.
@@ -208,9 +209,13 @@ pub struct CountFigures {
     /// count as `ok`.
     #[serde(default)]
     pub misses: u64,
-    /// Redis replies that were a status, such as `OK`, or a number.
+    /// Redis replies that were a status, such as `OK`, or a number; answers of PostgreSQL without
+    /// an error.
     #[serde(default)]
     pub acknowledged: u64,
+    /// Rows in answers of PostgreSQL.
+    #[serde(default)]
+    pub rows: u64,
     /// Slots released in the warm-up, in no other figure.
     #[serde(default)]
     pub warmup_released: u64,

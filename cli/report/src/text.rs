@@ -132,7 +132,11 @@ impl Page {
                 format!(" × {most} of {asked} streams ({protocol})")
             }
             (Some(protocol), asked, None) => {
-                let unit = if protocol.starts_with("RESP") { "command" } else { "stream" };
+                let unit = match protocol.as_str() {
+                    protocol if protocol.starts_with("RESP") => "command",
+                    protocol if protocol.starts_with("PostgreSQL") => "transaction",
+                    _ => "stream",
+                };
                 format!(" × {} ({protocol})", plural(asked.into(), unit))
             }
         };
@@ -244,6 +248,9 @@ impl Page {
             let share = Percent(counts.hits as f64 / looked_up as f64);
             let (hits, misses) = (Grouped(counts.hits), Grouped(counts.misses));
             self.line("hits", format!("{share}   {hits} hits   {misses} misses"));
+        }
+        if counts.rows > 0 {
+            self.line("rows", Grouped(counts.rows).to_string());
         }
     }
 

@@ -13,21 +13,24 @@ use crate::text::{Names, Text};
 /// # Errors
 /// If a quote is not closed, or a value cannot be read.
 pub fn command(typed: &str) -> Result<Vec<core::Text>, String> {
+    words(typed)?.iter().map(|word| of_url(word)).collect()
+}
+
+/// A text with the values that a URL can have.
+pub(crate) fn of_url(text: &str) -> Result<core::Text, String> {
     let names = Names { env: &|_| None, tables: &[], captures: Vec::new() };
-    let mut texts = Vec::new();
-    for word in words(typed)? {
-        if tokens(&word).any(|token| is_env(&token)) {
-            return Err("{{env}} in a command of Redis would be stored with the run: write the \
-                        value, if it is no secret; a password belongs into the URL"
-                .to_owned());
-        }
-        let text = Text::read(&word, &names)?;
-        if text.has_user() {
-            return Err("{{user}} is for scenarios: a URL has no users".to_owned());
-        }
-        texts.push(text.alone(Escape::None));
+    if tokens(text).any(|token| is_env(&token)) {
+        return Err(
+            "{{env}} beside a URL would be stored with the run: write the value, if it is \
+                    no secret; a password belongs into the URL"
+                .to_owned(),
+        );
     }
-    Ok(texts)
+    let text = Text::read(text, &names)?;
+    if text.has_user() {
+        return Err("{{user}} is for scenarios: a URL has no users".to_owned());
+    }
+    Ok(text.alone(Escape::None))
 }
 
 /// Whether it is a variable of the environment.

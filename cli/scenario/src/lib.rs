@@ -19,6 +19,7 @@ mod replay;
 mod request;
 mod schema;
 pub mod show;
+mod statement;
 pub mod suite;
 pub mod template;
 mod text;
@@ -26,6 +27,7 @@ mod text;
 pub use command::command;
 pub use diagnostic::Diagnostic;
 pub use faults::{chaos_plan, fault};
+pub use statement::{Statements, statements};
 
 use diagnostic::Diagnostics;
 use format::Scenario;

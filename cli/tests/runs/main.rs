@@ -33,6 +33,8 @@ mod keepalive;
 mod main_job;
 mod metrics;
 mod places;
+mod postgres;
+mod postgres_server;
 mod profile_python;
 mod profile_read;
 mod profiles;

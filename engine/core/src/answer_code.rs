@@ -26,6 +26,8 @@ pub enum CodeWord {
     Redis(Option<&'static str>),
     /// A Redis reply that is no error.
     RedisReply(RedisReply),
+    /// An error whose code is not counted apart, since there were too many codes.
+    Other,
 }
 
 /// What a Redis reply without an error says.
@@ -51,6 +53,9 @@ const GRPC_MAX: u8 = 16;
 const GRPC: u32 = 1 << 28;
 const SQL_STATE: u32 = 2 << 28;
 const REDIS: u32 = 3 << 28;
+const OTHER: u32 = 4 << 28;
+/// Codes of other protocols than HTTP that are counted apart: a target could send any number.
+const KINDS_MAX: usize = 64;
 const VALUE: u32 = (1 << 28) - 1;
 
 /// Redis replies that are no errors, by [`RedisReply`].
@@ -93,6 +98,12 @@ const REDIS_WORDS: [&str; 29] = [
 impl AnswerCode {
     /// An answer without a code.
     pub const MESSAGE: Self = Self(0);
+
+    /// SQLSTATE 00000: an answer of PostgreSQL without an error.
+    pub const SQL_SUCCESS: Self = Self(SQL_STATE);
+
+    /// One of too many errors to count each by its code.
+    pub const OTHER: Self = Self(OTHER);
 
     /// An HTTP status code, as a parser read it.
     #[inline]
@@ -146,6 +157,7 @@ impl AnswerCode {
                 _ => RedisReply::Status,
             }),
             REDIS => CodeWord::Redis(REDIS_WORDS.get(value as usize).copied()),
+            OTHER => CodeWord::Other,
             _ if value == 0 => CodeWord::Message,
             _ => CodeWord::Http(value as u16),
         }
@@ -174,7 +186,7 @@ impl AnswerCode {
         match self.word() {
             CodeWord::Grpc(status) => status != 0,
             CodeWord::SqlState(state) => !matches!(&state[..2], b"00" | b"01" | b"02"),
-            CodeWord::Redis(_) => true,
+            CodeWord::Redis(_) | CodeWord::Other => true,
             CodeWord::Message | CodeWord::Http(_) | CodeWord::RedisReply(_) => false,
         }
     }
@@ -192,6 +204,7 @@ impl fmt::Display for AnswerCode {
             CodeWord::RedisReply(RedisReply::Value) => f.write_str("Redis value"),
             CodeWord::RedisReply(RedisReply::Nil) => f.write_str("Redis nil"),
             CodeWord::RedisReply(RedisReply::Status) => f.write_str("Redis status"),
+            CodeWord::Other => f.write_str("other"),
         }
     }
 }
@@ -223,6 +236,9 @@ impl CodeCounts {
 
     #[inline(never)]
     fn add_other(&mut self, code: AnswerCode, answers: u64) {
+        let is_new = !self.others.iter().any(|(known, _)| *known == code);
+        let is_too_much = is_new && self.others.len() >= KINDS_MAX && code.is_error();
+        let code = if is_too_much { AnswerCode::OTHER } else { code };
         match self.others.iter_mut().find(|(known, _)| *known == code) {
             Some((_, sum)) => *sum += answers,
             None => self.others.push((code, answers)),
@@ -279,6 +295,8 @@ mod tests {
             (AnswerCode::grpc(0), CodeWord::Grpc(0), "gRPC 0", false),
             (AnswerCode::grpc(14), CodeWord::Grpc(14), "gRPC 14", true),
             (AnswerCode::grpc(17), CodeWord::Grpc(2), "gRPC 2", true),
+            (AnswerCode::SQL_SUCCESS, CodeWord::SqlState(*b"00000"), "SQLSTATE 00000", false),
+            (AnswerCode::OTHER, CodeWord::Other, "other", true),
             (AnswerCode::redis(b"MOVED"), CodeWord::Redis(Some("MOVED")), "Redis MOVED", true),
             (AnswerCode::redis(b"MINE"), CodeWord::Redis(None), "Redis error", true),
             (of(RedisReply::Value), CodeWord::RedisReply(RedisReply::Value), "Redis value", false),
@@ -306,6 +324,20 @@ mod tests {
             assert_eq!(AnswerCode::sql_state(odd.as_bytes()), None, "{odd}");
         }
         assert!(REDIS_WORDS.is_sorted());
+    }
+
+    #[test]
+    fn codes_without_end_cost_bounded_memory_and_none_is_lost() {
+        let mut counts = CodeCounts::default();
+        for state in 10_000..20_000 {
+            let code = AnswerCode::sql_state(state.to_string().as_bytes());
+            counts.add(code.expect("five digits"), 1);
+        }
+        counts.add(AnswerCode::SQL_SUCCESS, 7);
+        assert_eq!(counts.get(AnswerCode::SQL_SUCCESS), 7);
+        assert_eq!(counts.get(AnswerCode::OTHER), 10_000 - KINDS_MAX as u64);
+        assert!(counts.iter().count() <= KINDS_MAX + 2);
+        assert_eq!(counts.iter().map(|(_, answers)| answers).sum::<u64>(), 10_007);
     }
 
     fn any_code() -> impl Strategy<Value = AnswerCode> {

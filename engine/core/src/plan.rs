@@ -23,7 +23,7 @@ pub use transport::{
 };
 pub use workload::{
     Answers, Commands, HttpVersion, Messages, PIPELINE_MAX, Requests, StreamKind, StreamPlan,
-    WebSocketPlan, Workload,
+    Transactions, WebSocketPlan, Workload,
 };
 
 use crate::flow::exchange::Exchange;
@@ -167,9 +167,15 @@ pub enum PlanError {
     /// Out of its range.
     #[error("a window of {0} bytes: give 1 to 2147483647")]
     Http2Window(u32),
-    /// Not supported with Redis yet.
-    #[error("{0} does not work with Redis: leave it out")]
-    WithRedis(&'static str),
+    /// Not supported with this database yet.
+    #[error("{0} does not work with {1}: leave it out")]
+    WithDatabase(&'static str, &'static str),
+    /// A failed transaction would fail those that are in flight behind it.
+    #[error(
+        "-p needs statements without BEGIN: a transaction that fails would fail those behind it; \
+         leave BEGIN and END out (what is sent together is one transaction), or -p"
+    )]
+    Block,
     /// More users than connections of their own.
     #[error("{users} users cannot each have one of {connections} connections")]
     OwnConnections {
@@ -384,8 +390,14 @@ impl Parts {
         if self.workload.is_http2() {
             self.check_http2()?;
         }
-        if self.workload.commands().is_some() && self.transport.connections.write_rate.is_some() {
-            return Err(PlanError::WithRedis("--write-rate"));
+        if let Some(name) = self.workload.database()
+            && self.transport.connections.write_rate.is_some()
+        {
+            return Err(PlanError::WithDatabase("--write-rate", name));
+        }
+        let begins = self.workload.transactions().is_some_and(|it| it.transaction.begins());
+        if begins && pipeline > 1 {
+            return Err(PlanError::Block);
         }
         let Some(script) = self.workload.script() else {
             return if self.load == Load::Replay { Err(PlanError::Replay) } else { Ok(()) };

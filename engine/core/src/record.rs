@@ -345,6 +345,8 @@ pub struct WorkerRecord {
     pub events: u64,
     /// Gaps between events that were stalls, of measured slots.
     pub stalls: u64,
+    /// Rows of PostgreSQL in answers, of measured slots.
+    pub rows: u64,
     /// Idle connections established when the measured window began.
     pub idle: u32,
     /// Idle connections that ended, whole run.

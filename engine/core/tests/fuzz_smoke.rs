@@ -62,6 +62,21 @@ fn replies_of_redis_read_alike_however_they_are_split() {
 }
 
 #[test]
+fn answers_of_postgresql_read_alike_however_they_are_split() {
+    let message = |(tag, body): &(u8, &str)| {
+        let length = body.len() as u32 + 4;
+        [&[*tag][..], &length.to_be_bytes(), body.as_bytes()].concat()
+    };
+    let mut pieces: Vec<Vec<u8>> = SQL_ANSWERS.iter().map(message).collect();
+    pieces.push(message(&(b'D', &"\0\x01\0\0\0\x05Z\0\0\0\x05I".repeat(400))));
+    let answers: usize = inputs(&pieces).map(|input| checks::postgres(&input).0).sum();
+    assert!(answers > CASES as usize, "only {answers} answers came out whole");
+    let pieces: Vec<Vec<u8>> = SQL_OPENINGS.iter().map(message).collect();
+    let opened = inputs(&pieces).filter(|input| checks::postgres(input).1).count();
+    assert!(opened > CASES as usize / 40, "only {opened} connections were opened");
+}
+
+#[test]
 fn header_blocks_mean_the_same_with_and_without_the_memo() {
     let blocks: [&[u8]; 10] = [
         b"\x81\x88",
@@ -248,6 +263,32 @@ const REPLIES: [&str; 18] = [
     "!5\r\nOOM x\r\n",
     "=5\r\ntxt:a\r\n",
 ];
+
+/// Tags and bodies.
+const SQL_ANSWERS: [(u8, &str); 11] = [
+    (b'Z', "I"),
+    (b'D', "\0\x01\0\0\0\x02ab"),
+    (b'2', ""),
+    (b'Z', "E"),
+    (b'C', "SELECT 1\0"),
+    (b'E', "SERROR\0VERROR\0C40001\0Mx\0\0"),
+    (b'T', "\0\x01a\0"),
+    (b'N', "SNOTICE\0C00000\0Mx\0\0"),
+    (b'E', "SFATAL\0VFATAL\0C57P01\0Mx\0\0"),
+    (b'1', ""),
+    (b'S', "TimeZone\0UTC\0"),
+];
+
+const SQL_OPENINGS: [(u8, &str); 7] = [
+    (b'R', "\0\0\0\0"),
+    (b'Z', "I"),
+    (b'S', "standard_conforming_strings\0off\0"),
+    (b'R', "\0\0\0\x03"),
+    (b'1', ""),
+    (b'N', "SNOTICE\0C00000\0Mx\0\0"),
+    (b'R', "\0\0\0\x0aSCRAM-SHA-256\0\0"),
+];
+
 const EVENTS: [&str; 22] = [
     "data: hello\n\n",
     "\n",

@@ -37,8 +37,8 @@ pub enum ConnectFailure {
     TlsInstead,
     /// The target opens HTTP/2, but allows no stream.
     NoStream,
-    /// Redis refuses the connection, or something else answers.
-    Redis(Arc<str>),
+    /// A database refuses the connection, or something else answers.
+    Database(Arc<str>),
     /// The peer closed it before the first request could be sent.
     Closed,
     /// No answer to the connect within the timeout.
@@ -69,7 +69,7 @@ impl fmt::Display for ConnectFailure {
                 return write!(f, "the WebSocket opens, but accepts no message: {why}");
             }
             Self::Http2(why) => return write!(f, "HTTP/2 cannot be opened: {why}"),
-            Self::Redis(why) => return f.write_str(why),
+            Self::Database(why) => return f.write_str(why),
             Self::NoHttp2 | Self::ClosedOnPreface | Self::TlsInstead | Self::NoStream => {
                 return f.write_str(self.without_http2());
             }
@@ -134,13 +134,20 @@ impl ConnectFailure {
         if connection.wire().http2().is_some_and(|http2| http2.machine.is_open()) {
             return Self::NoStream;
         }
-        if let Wire::Redis(_) = connection.wire() {
-            return Self::Redis(
+        let silent = match connection.wire() {
+            Wire::Redis(_) => Some(
                 "the target accepts connections but did not answer the login within the timeout: \
                  check that Redis is on this port; if it speaks TLS there, use rediss://; \
-                 otherwise raise --timeout"
-                    .into(),
-            );
+                 otherwise raise --timeout",
+            ),
+            Wire::Postgres(_) => Some(
+                "the target accepts connections but did not answer the login within the timeout: \
+                 check that PostgreSQL is on this port; otherwise raise --timeout",
+            ),
+            Wire::Http(_) | Wire::WebSocket(_) | Wire::Http2(_) => None,
+        };
+        if let Some(why) = silent {
+            return Self::Database(why.into());
         }
         let socket = connection.wire().websocket();
         match socket.filter(|socket| !socket.is_opening()).zip(config) {

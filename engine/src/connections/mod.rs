@@ -10,6 +10,7 @@ pub(crate) mod in_flight;
 mod lineup;
 pub(crate) mod receive;
 pub(crate) mod send;
+mod sending;
 mod streams;
 pub(crate) mod throttle;
 
@@ -27,7 +28,7 @@ use self::connection::{Connection, Link, Receive};
 use self::in_flight::{Exchange, ExchangeId, InFlight};
 use self::lineup::Lineup;
 use self::receive::ReceivePolicy;
-use self::send::Sending;
+use self::sending::Sending;
 use self::streams::Streams;
 use crate::drivers::{Driver, UnderWay};
 use crate::event_loop::LoopOptions;

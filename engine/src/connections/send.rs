@@ -8,22 +8,23 @@ use uringbench_core::flow::exchange::Socket;
 use uringbench_core::http2::error::ErrorCode;
 use uringbench_core::http2::machine::Http2Machine;
 use uringbench_core::http2::streams::AnswerForm;
+use uringbench_core::postgres::message::{TERMINATE, TLS_REQUEST};
 use uringbench_core::time::{Nanos, Timestamp};
 
 use super::Connections;
 use super::connect_failure::ConnectFailure;
 use super::connection::Link;
 use super::in_flight::ExchangeId;
+use super::sending::SEALED_AT_ONCE;
 use super::streams::Streams;
 use crate::drivers::{Driver, Until};
-use crate::event_loop::{LEFT_ALONE_MAX, LoopOptions};
+use crate::event_loop::LEFT_ALONE_MAX;
 use crate::wire::http2::{Http2Config, Http2Requests};
+use crate::wire::postgres::Postgres;
 use crate::wire::tls::{Received, Tls, TlsFailure};
 use crate::wire::websocket::WebSocket;
 use crate::wire::{ConnectionConfig, Wire, proxy};
 
-/// Part of a large request that is encrypted at a time; the rest follows as it is sent.
-const SEALED_AT_ONCE: usize = 64 << 10;
 /// How long a body waits for `100 Continue`.
 const CONSENT_MAX: Nanos = Nanos::SECOND;
 
@@ -31,6 +32,8 @@ const CONSENT_MAX: Nanos = Nanos::SECOND;
 #[derive(Default)]
 pub(crate) struct Session {
     tls: Option<Tls>,
+    /// The target has been asked whether it speaks TLS, and has not answered.
+    asks_for_tls: bool,
     /// Bytes to send when the current send has ended.
     outbox: Vec<u8>,
     /// The part of the request that has not been passed to the driver.
@@ -74,33 +77,6 @@ pub(crate) enum Begun {
     Failed(ConnectFailure),
 }
 
-/// How requests of a run are sent, decided once at its start.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sending {
-    /// Requests per send at most; large ones are sent one by one.
-    pub(super) batch_max: u16,
-    /// Always in pieces, also if small.
-    is_pieced: bool,
-    /// Unencrypted and unthrottled, so that the kernel can send small ones alone.
-    is_plain: bool,
-}
-
-impl Sending {
-    pub(super) fn of(options: &LoopOptions, config: &ConnectionConfig) -> Self {
-        let is_http2 = config.http2.is_some();
-        let is_pieced = options.writing.is_some() || config.held_at.is_some();
-        let at_once = if config.tls.is_some() { SEALED_AT_ONCE } else { LEFT_ALONE_MAX };
-        let pipelined = config.request.len() * usize::from(options.pipeline);
-        // The requests of HTTP/2 end one by one.
-        let is_together = pipelined <= at_once && !is_pieced && !is_http2;
-        Self {
-            batch_max: if is_together { options.pipeline } else { 1 },
-            is_pieced,
-            is_plain: config.tls.is_none() && !is_pieced && !is_http2,
-        }
-    }
-}
-
 /// Before the first request, and after the last.
 impl Connections {
     /// A connection is established: start its handshakes.
@@ -113,7 +89,7 @@ impl Connections {
         if !self.has_sessions() {
             return Begun::Up;
         }
-        let ConnectionConfig { tls, proxy, websocket, http2, redis, .. } = &self.config;
+        let ConnectionConfig { tls, proxy, websocket, http2, postgres, .. } = &self.config;
         let connection = &mut self.all[number as usize];
         let mut out = driver.take_buffer();
         if let Some(version) = *proxy
@@ -122,18 +98,24 @@ impl Connections {
         {
             out.extend_from_slice(&proxy::header(version, local, peer));
         }
-        let tls = match tls.as_ref().map(|(config, name)| Tls::begin(config, name, &mut out)) {
+        // PostgreSQL begins without TLS, on the same port.
+        let asks_for_tls = tls.is_some() && postgres.is_some();
+        if asks_for_tls {
+            out.extend_from_slice(&TLS_REQUEST);
+        }
+        let at_once = tls.as_ref().filter(|_| !asks_for_tls);
+        let tls = match at_once.map(|(config, name)| Tls::begin(config, name, &mut out)) {
             Some(Err(failure)) => return Begun::Failed(ConnectFailure::Tls(failure)),
             Some(Ok(tls)) => Some(tls),
             None => None,
         };
-        let has_tls = tls.is_some();
-        let has_opening = websocket.is_some() || http2.is_some() || redis.is_some();
+        let has_tls = tls.is_some() || asks_for_tls;
+        let has_opening = websocket.is_some() || http2.is_some() || self.config.has_login();
         if let Some(config) = websocket {
             connection.wire = Wire::WebSocket(Box::new(config.websocket(number)));
         }
         let tolerates_truncation = self.config.tolerates_truncation;
-        let session = Session { tls, tolerates_truncation, ..Session::default() };
+        let session = Session { tls, asks_for_tls, tolerates_truncation, ..Session::default() };
         connection.session = Some(Box::new(session));
         if has_tls || has_opening {
             connection.link = Link::Opening { since: now };
@@ -178,12 +160,12 @@ impl Connections {
 
     /// Whether connections of this run need sessions.
     const fn has_sessions(&self) -> bool {
-        let ConnectionConfig { tls, proxy, websocket, http2, redis, held_at, .. } = &self.config;
+        let ConnectionConfig { tls, proxy, websocket, http2, held_at, .. } = &self.config;
         tls.is_some()
             || proxy.is_some()
             || websocket.is_some()
             || http2.is_some()
-            || redis.is_some()
+            || self.config.has_login()
             || held_at.is_some()
             || self.options.reading.is_some()
             || self.options.writing.is_some()
@@ -204,11 +186,21 @@ impl Connections {
         true
     }
 
-    /// Send the opening of Redis, if the run speaks it. Returns whether it does.
+    /// Send the opening of a database, if the run loads one. Returns whether it does.
     fn log_in<D: Driver>(&mut self, driver: &mut D, number: u32, now: Timestamp) -> bool {
-        let Some(config) = &self.config.redis else { return false };
-        let opening = config.commands.login.bytes();
-        self.all[number as usize].wire = Wire::Redis(Box::default());
+        let connection = &mut self.all[number as usize];
+        let opening = match (&self.config.redis, &self.config.postgres) {
+            (Some(config), _) => {
+                connection.wire = Wire::Redis(Box::default());
+                config.commands.login.bytes()
+            }
+            (None, Some(config)) => {
+                let life = u64::from(connection.generation) << 32 | u64::from(number);
+                connection.wire = Wire::Postgres(Box::new(Postgres::new(config, life)));
+                config.terms().startup()
+            }
+            (None, None) => return false,
+        };
         self.reply(driver, number, &opening, now);
         self.receive(driver, number, now);
         true
@@ -219,8 +211,9 @@ impl Connections {
     pub(crate) fn send_close_all<D: Driver>(&mut self, driver: &mut D) {
         // The last WebSocket of a flow may have ended in this turn, with its close frame still
         // queued.
-        let ConnectionConfig { tls, websocket, http2, flows, .. } = &self.config;
-        if tls.is_none() && websocket.is_none() && http2.is_none() && flows.is_none() {
+        let ConnectionConfig { tls, websocket, http2, postgres, flows, .. } = &self.config;
+        let is_framed = websocket.is_some() || http2.is_some() || postgres.is_some();
+        if tls.is_none() && !is_framed && flows.is_none() {
             return;
         }
         for number in 0..self.count() {
@@ -244,6 +237,7 @@ impl Connections {
         let goodbye = match &mut connection.wire {
             Wire::WebSocket(socket) => socket.goodbye(),
             Wire::Http2(_) => Http2Machine::goodbye(ErrorCode::NO_ERROR),
+            Wire::Postgres(_) => TERMINATE.to_vec(),
             Wire::Http(_) | Wire::Redis(_) => Vec::new(),
         };
         match &mut session.tls {
@@ -549,10 +543,13 @@ impl Connections {
         buffer: &mut D::Buffer,
         plain: &mut Vec<u8>,
     ) -> Result<Received, TlsFailure> {
-        let session = self.all[number as usize].session.as_mut();
-        let Some(tls) = session.and_then(|session| session.tls.as_mut()) else {
+        let Some(session) = self.all[number as usize].session.as_mut() else {
             return Ok(Received::default());
         };
+        if session.asks_for_tls {
+            return self.begin_tls(driver, number, buffer);
+        }
+        let Some(tls) = session.tls.as_mut() else { return Ok(Received::default()) };
         // TLS rarely answers, so no vector is allocated yet.
         let mut records = std::mem::take(&mut self.records);
         let received = tls.receive(driver.bytes_mut(buffer), plain, &mut records);
@@ -570,5 +567,29 @@ impl Connections {
         records.clear();
         self.records = records;
         received
+    }
+
+    /// The target has answered whether it speaks TLS: with one byte. More than that cannot be its
+    /// own, since TLS has not begun.
+    #[cold]
+    fn begin_tls<D: Driver>(
+        &mut self,
+        driver: &mut D,
+        number: u32,
+        buffer: &D::Buffer,
+    ) -> Result<Received, TlsFailure> {
+        let answer = driver.bytes(buffer);
+        if answer != b"S" {
+            return Err(TlsFailure::not_offered(answer));
+        }
+        let Some((config, name)) = &self.config.tls else { return Ok(Received::default()) };
+        let mut out = driver.take_buffer();
+        let tls = Tls::begin(config, name, &mut out)?;
+        if let Some(session) = &mut self.all[number as usize].session {
+            session.asks_for_tls = false;
+            session.tls = Some(tls);
+        }
+        self.post(driver, number, out);
+        Ok(Received::default())
     }
 }

@@ -35,6 +35,8 @@ pub(super) enum End<'a> {
     Goodbye(&'a dyn Display),
     /// The same without a Close frame.
     Unclosed,
+    /// A database has ended it with an error, with the cause.
+    Fatal(&'a dyn Display),
     /// The target broke HTTP/2, with the cause.
     Violated(&'a dyn Display),
     /// An answer was malformed; its request has ended already.
@@ -58,7 +60,8 @@ impl End<'_> {
             }
             Self::Finished(ending) => ending,
             Self::Goodbye(_) if oldest.is_none() => Ending::Goodbye,
-            Self::Goodbye(_) => Ending::Unanswered,
+            Self::Fatal(_) if oldest.is_none() => Ending::Announced,
+            Self::Goodbye(_) | Self::Fatal(_) => Ending::Unanswered,
             Self::Closed | Self::Reset | Self::Unclosed => match oldest {
                 None => Ending::Idle,
                 Some(exchange) if exchange.is_begun() => Ending::BrokenOff,

@@ -190,7 +190,10 @@ impl<D: Driver> EventLoop<D> {
                 let cause = self.closed_cause(number, ending);
                 return self.fail_all(number, Outcome::Reset, &cause, now);
             }
-            (End::Tls(cause) | End::Goodbye(cause) | End::Violated(cause), _) => {
+            (
+                End::Tls(cause) | End::Goodbye(cause) | End::Fatal(cause) | End::Violated(cause),
+                _,
+            ) => {
                 return self.fail_all(number, Outcome::Reset, cause, now);
             }
             (End::Unclosed, _) => {

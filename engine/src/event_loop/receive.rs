@@ -1,6 +1,7 @@
 //! Handles events of connections: bytes, ends and failures.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use uringbench_core::answer_code::AnswerCode;
 use uringbench_core::ending::Ending;
@@ -291,6 +292,10 @@ impl<D: Driver> EventLoop<D> {
             }
             FeedResult::Closed(goodbye) => {
                 self.fail_connection(number, End::Goodbye(&goodbye), now);
+            }
+            FeedResult::Fatal(why) => {
+                self.connections.note_failure(ConnectFailure::Database(Arc::clone(&why)));
+                self.fail_connection(number, End::Fatal(&why), now);
             }
             FeedResult::Expired => self.fail_connection(number, End::Expired, now),
             FeedResult::Drained => self.end_drained(number, now),

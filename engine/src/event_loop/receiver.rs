@@ -5,6 +5,7 @@
 //! and the [`FollowUp`].
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use uringbench_core::answer_code::AnswerCode;
 use uringbench_core::ending::Ending;
@@ -60,6 +61,8 @@ pub(super) enum FeedResult {
     Drained,
     /// The target broke HTTP/2.
     Violated(h2::Violation),
+    /// A database ends the connection with an error, for this reason.
+    Fatal(Arc<str>),
 }
 
 /// The result of reading the first answer, frame or part among some bytes.
@@ -202,6 +205,10 @@ impl<D: Driver> Receiver<'_, D> {
             Wire::Http2(_) => FeedResult::Open,
             Wire::Redis(redis) => {
                 redis.reader_mut().skip(count);
+                FeedResult::Open
+            }
+            Wire::Postgres(postgres) => {
+                postgres.reader_mut().skip(count);
                 FeedResult::Open
             }
         }
@@ -369,7 +376,8 @@ impl<D: Driver> Receiver<'_, D> {
     fn read_frames(&mut self, bytes: &[u8]) -> Read {
         match self.connections[self.number].wire() {
             Wire::Http2(_) => self.read_streams(bytes),
-            Wire::Redis(_) => self.read_replies(bytes),
+            Wire::Postgres(postgres) if postgres.is_being_opened() => self.read_opening(bytes),
+            Wire::Redis(_) | Wire::Postgres(_) => self.read_replies(bytes),
             Wire::Http(_) | Wire::WebSocket(_) => self.read_frame(bytes),
         }
     }

@@ -3,12 +3,14 @@
 
 pub(crate) mod http2;
 pub(crate) mod messages;
+pub(crate) mod postgres;
 pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod stream;
 pub(crate) mod tls;
 pub(crate) mod websocket;
 
+use std::fmt;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
@@ -16,8 +18,12 @@ use rustls::pki_types::ServerName;
 use uringbench_core::http::response::ResponseParser;
 use uringbench_core::http::unfinished::Unfinished;
 use uringbench_core::plan::{Plan, ProxyVersion, StreamPlan};
+use uringbench_core::postgres::reader::PostgresFault;
+use uringbench_core::reply::ReplyProgress;
+use uringbench_core::resp::reader::ReplyFault;
 
 use self::http2::{Http2, Http2Config};
+use self::postgres::{Postgres, PostgresConfig};
 use self::redis::{Redis, RedisConfig};
 use self::websocket::{WebSocket, WebSocketConfig};
 use crate::work::users::{self, FlowConfig};
@@ -32,6 +38,26 @@ pub(crate) enum Wire {
     Http2(Box<Http2>),
     /// Redis, which answers commands in order.
     Redis(Box<Redis>),
+    /// PostgreSQL, which answers transactions in order.
+    Postgres(Box<Postgres>),
+}
+
+/// Why bytes are no reply of a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DatabaseFault {
+    /// Of Redis.
+    Redis(ReplyFault),
+    /// Of PostgreSQL.
+    Postgres(PostgresFault),
+}
+
+impl fmt::Display for DatabaseFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Redis(fault) => fault.fmt(f),
+            Self::Postgres(fault) => fault.fmt(f),
+        }
+    }
 }
 
 impl Wire {
@@ -50,7 +76,7 @@ impl Wire {
     pub(crate) const fn parser(&self) -> Option<&ResponseParser> {
         match self {
             Self::Http(parser) => Some(parser),
-            Self::WebSocket(_) | Self::Http2(_) | Self::Redis(_) => None,
+            _ => None,
         }
     }
 
@@ -58,8 +84,8 @@ impl Wire {
     #[inline]
     pub(crate) const fn websocket(&self) -> Option<&WebSocket> {
         match self {
-            Self::Http(_) | Self::Http2(_) | Self::Redis(_) => None,
             Self::WebSocket(socket) => Some(socket),
+            _ => None,
         }
     }
 
@@ -67,8 +93,8 @@ impl Wire {
     #[inline]
     pub(crate) fn websocket_mut(&mut self) -> Option<&mut WebSocket> {
         match self {
-            Self::Http(_) | Self::Http2(_) | Self::Redis(_) => None,
             Self::WebSocket(socket) => Some(socket),
+            _ => None,
         }
     }
 
@@ -76,8 +102,8 @@ impl Wire {
     #[inline]
     pub(crate) const fn http2(&self) -> Option<&Http2> {
         match self {
-            Self::Http(_) | Self::WebSocket(_) | Self::Redis(_) => None,
             Self::Http2(http2) => Some(http2),
+            _ => None,
         }
     }
 
@@ -85,8 +111,8 @@ impl Wire {
     #[inline]
     pub(crate) fn http2_mut(&mut self) -> Option<&mut Http2> {
         match self {
-            Self::Http(_) | Self::WebSocket(_) | Self::Redis(_) => None,
             Self::Http2(http2) => Some(http2),
+            _ => None,
         }
     }
 
@@ -100,6 +126,37 @@ impl Wire {
             // Frames of other streams stand between the payload of one.
             Self::Http2(_) => 0,
             Self::Redis(redis) => redis.reader().opaque(),
+            Self::Postgres(postgres) => postgres.reader().opaque(),
+        }
+    }
+
+    /// Read bytes up to the end of the first reply of a database among them.
+    #[inline]
+    pub(crate) fn feed_reply(&mut self, bytes: &[u8]) -> Result<ReplyProgress, DatabaseFault> {
+        match self {
+            Self::Redis(redis) => redis.reader_mut().feed(bytes).map_err(DatabaseFault::Redis),
+            Self::Postgres(postgres) => {
+                postgres.reader_mut().feed(bytes).map_err(DatabaseFault::Postgres)
+            }
+            Self::Http(_) | Self::WebSocket(_) | Self::Http2(_) => Ok(ReplyProgress::NeedMore),
+        }
+    }
+
+    /// Whether what is under way is a reply; otherwise a database sent it on its own.
+    pub(crate) fn has_reply_begun(&self) -> bool {
+        match self {
+            Self::Redis(redis) => !redis.reader().is_push(),
+            Self::Postgres(postgres) => postgres.reader().has_begun(),
+            Self::Http(_) | Self::WebSocket(_) | Self::Http2(_) => false,
+        }
+    }
+
+    /// PostgreSQL, if it is spoken.
+    #[inline]
+    pub(crate) fn postgres_mut(&mut self) -> Option<&mut Postgres> {
+        match self {
+            Self::Postgres(postgres) => Some(postgres),
+            _ => None,
         }
     }
 
@@ -133,6 +190,8 @@ pub struct ConnectionConfig {
     pub http2: Option<Http2Config>,
     /// Redis: the commands.
     pub redis: Option<RedisConfig>,
+    /// PostgreSQL: the transactions.
+    pub postgres: Option<PostgresConfig>,
     /// The length of the request's header, if its body waits for `100 Continue`.
     pub held_at: Option<usize>,
     /// The flows of a scenario; the request then holds all of their constant requests.
@@ -154,7 +213,12 @@ impl ConnectionConfig {
             || self.flows.as_ref().is_some_and(|config| users::read_answers(&config.script))
     }
 
-    /// The configuration of a plan without TLS, flows and commands, which are set up apart.
+    /// Whether connections begin with a login to a database.
+    pub(crate) const fn has_login(&self) -> bool {
+        self.redis.is_some() || self.postgres.is_some()
+    }
+
+    /// The configuration of a plan without TLS, flows and databases, which are set up apart.
     pub fn of(plan: &Plan) -> Self {
         let websocket = plan.workload.websocket().cloned().map(Arc::new);
         Self {
@@ -166,6 +230,7 @@ impl ConnectionConfig {
             stream: plan.workload.stream(),
             http2: Http2Config::of(plan),
             redis: None,
+            postgres: None,
             held_at: plan.workload.held_at(),
             flows: None,
         }

@@ -1,8 +1,13 @@
-//! The requests of a URL, without users: all equal, or one Redis command with other values.
+//! The requests of a URL, without users: all equal, or one of a database with other values.
+
+use std::sync::Arc;
 
 use uringbench_core::flow::step::{Failed, Judgement};
 use uringbench_core::outcome::Outcome;
 use uringbench_core::pacer::{Pace, Pacer};
+use uringbench_core::plan::{Commands, Transactions};
+use uringbench_core::postgres::statement::DrawnValues;
+use uringbench_core::schedule::Share;
 use uringbench_core::statistics::random::Random;
 use uringbench_core::time::{Nanos, Timestamp};
 use uringbench_core::websocket::machine::Message;
@@ -15,7 +20,6 @@ use crate::event_loop::LoopOptions;
 use crate::record::recorder::Recorder;
 use crate::wire::ConnectionConfig;
 use crate::wire::messages::Hearing;
-use crate::wire::redis::RedisConfig;
 use crate::wire::websocket::WebSocketConfig;
 
 /// The slots of one worker.
@@ -26,28 +30,56 @@ pub(crate) struct Slots {
     /// Whether they are released on a schedule.
     is_open: bool,
     /// Makes the requests, if they differ.
-    maker: Option<Box<CommandMaker>>,
+    maker: Option<Box<RequestMaker>>,
 }
 
-/// Makes Redis commands with other values each.
-struct CommandMaker {
-    config: RedisConfig,
+/// Makes requests of a database with other values each.
+struct RequestMaker {
+    kind: MadeKind,
+    share: Share,
+    /// Milliseconds since 1970 at the zero of the driver's clock.
+    epoch: u64,
     random: Random,
     /// How many were made.
     made: u64,
 }
 
-impl CommandMaker {
-    fn new(config: &RedisConfig, seed: u64) -> Self {
-        Self { config: config.clone(), random: Random::new(seed), made: 0 }
+/// The kind of requests that are made.
+enum MadeKind {
+    /// Commands of Redis.
+    Commands(Arc<Commands>),
+    /// Transactions of PostgreSQL.
+    Transactions(Arc<Transactions>, DrawnValues),
+}
+
+impl RequestMaker {
+    /// What makes the requests of a run, if they differ.
+    fn of(config: &ConnectionConfig, seed: u64) -> Option<Self> {
+        let (kind, share, epoch) = match (&config.redis, &config.postgres) {
+            (Some(redis), _) if !redis.commands.command.is_constant() => {
+                (MadeKind::Commands(Arc::clone(&redis.commands)), redis.share, redis.epoch)
+            }
+            (_, Some(postgres)) if !postgres.transactions.transaction.is_constant() => {
+                let transactions = Arc::clone(&postgres.transactions);
+                let kind = MadeKind::Transactions(transactions, DrawnValues::default());
+                (kind, postgres.share, postgres.epoch)
+            }
+            _ => return None,
+        };
+        Some(Self { kind, share, epoch, random: Random::new(seed), made: 0 })
     }
 
-    /// Add a command to `out`.
+    /// Add a request to `out`.
     fn make(&mut self, unix_ms: u64, out: &mut Vec<u8>) {
-        let RedisConfig { commands, share, .. } = &self.config;
         // Unique among those of all workers.
-        let sequence = self.made * u64::from(share.count) + u64::from(share.index);
-        commands.command.render((sequence, unix_ms), &mut self.random, out);
+        let sequence = self.made * u64::from(self.share.count) + u64::from(self.share.index);
+        let (scope, random) = ((sequence, unix_ms), &mut self.random);
+        match &mut self.kind {
+            MadeKind::Commands(commands) => commands.command.render(scope, random, out),
+            MadeKind::Transactions(transactions, drawn) => {
+                transactions.transaction.render(scope, random, drawn, out);
+            }
+        }
         self.made += 1;
     }
 }
@@ -55,9 +87,7 @@ impl CommandMaker {
 impl Slots {
     pub(super) fn new(options: &LoopOptions, config: &ConnectionConfig) -> Self {
         let knows_answers = config.websocket.as_ref().is_some_and(WebSocketConfig::knows_answers);
-        let differ = |redis: &&RedisConfig| !redis.commands.command.is_constant();
-        let maker = config.redis.as_ref().filter(differ);
-        let maker = maker.map(|redis| Box::new(CommandMaker::new(redis, options.seed)));
+        let maker = RequestMaker::of(config, options.seed).map(Box::new);
         let step = StepConfig {
             constant: maker.is_none().then_some(0..config.request.len()),
             is_head: options.is_head,
@@ -72,7 +102,7 @@ impl Slots {
     /// Add `count` requests that differ to `out`.
     pub(super) fn render(&mut self, count: u16, now: Timestamp, out: &mut Vec<u8>) {
         if let Some(maker) = &mut self.maker {
-            let unix_ms = maker.config.epoch + now.0 / 1_000_000;
+            let unix_ms = maker.epoch + now.0 / 1_000_000;
             (0..count).for_each(|_| maker.make(unix_ms, out));
         }
     }

@@ -24,7 +24,7 @@ use uringbench_core::websocket::handshake::{Opening, OpeningParts};
 use uringbench_core::window::Phase;
 use uringbench_engine::{
     Boundaries, Command, ConnectionConfig, EventLoop, FlowConfig, IntervalCounts, LoopOptions,
-    RedisConfig, Totals, Turn, client_config,
+    PostgresConfig, RedisConfig, Totals, Turn, client_config,
 };
 
 use crate::scripts::scripted;
@@ -508,6 +508,7 @@ pub(crate) fn climate(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Climat
         is_head: plan.workload.is_head(),
         is_http2: plan.workload.is_http2(),
         is_redis: plan.workload.commands().is_some(),
+        is_postgres: plan.workload.transactions().is_some(),
         pipeline: plan.workload.pipeline(),
         request_length: plan.workload.bytes().len(),
         held_at: plan.workload.held_at(),
@@ -533,7 +534,7 @@ fn is_forgiving(plan: &Plan, climate: &Climate) -> bool {
         && climate.leaves.is_some_and(leaves)
         && plan.workload.script().is_none()
         && plan.workload.websocket().is_none()
-        && plan.workload.commands().is_none()
+        && plan.workload.database().is_none()
         && !plan.workload.is_http2()
         && plan.read_rate().is_none()
         && plan.transport.connections.write_rate.is_none()
@@ -560,5 +561,12 @@ pub(crate) fn terms(plan: &Plan) -> ConnectionConfig {
         share: Share::WHOLE,
         epoch: 0,
     });
-    ConnectionConfig { tls, flows, redis, ..ConnectionConfig::of(plan) }
+    let postgres = plan.workload.transactions().map(|transactions| PostgresConfig {
+        transactions: Arc::clone(transactions),
+        share: Share::WHOLE,
+        epoch: 0,
+        seed: plan.seed,
+        keys: Arc::default(),
+    });
+    ConnectionConfig { tls, flows, redis, postgres, ..ConnectionConfig::of(plan) }
 }

@@ -40,6 +40,7 @@ pub(crate) fn climate(plan: &Plan) -> Climate {
         is_head: false,
         is_http2: false,
         is_redis: false,
+        is_postgres: false,
         pipeline: 1,
         request_length: plan.workload.bytes().len(),
         held_at: None,

@@ -13,6 +13,7 @@ mod scripts;
 mod secure;
 mod server;
 mod streams;
+mod transactions;
 mod visits;
 mod world;
 

@@ -7,6 +7,7 @@ mod climate;
 mod replying;
 mod serving;
 mod streaming;
+mod transacting;
 mod visiting;
 
 use std::cell::{Cell, RefCell};
@@ -441,6 +442,9 @@ impl Driver for World {
         }
         if self.climate.is_redis {
             return self.take_commands(connection, generation, &bytes);
+        }
+        if self.climate.is_postgres {
+            return self.take_messages(connection, generation, &bytes);
         }
         let simulated = self.current(connection, generation);
         let is_first = !std::mem::replace(&mut simulated.is_opened, true);

@@ -17,6 +17,7 @@ use uringbench_core::plan::{
     Arrivals, Closing, ConnectionOrder, Load, Plan, ProxyVersion, StreamKind, TlsPlan, TlsVersions,
     Trust, WaitMode, Workload,
 };
+use uringbench_core::postgres::statement::QueryMode;
 use uringbench_core::rate::Rate;
 use uringbench_core::record::{Interval, RunRecord, Times, WorkerRecord};
 use uringbench_core::resp::opening::RespVersion;
@@ -298,6 +299,11 @@ fn protocol(plan: &Plan) -> Option<String> {
             RespVersion::Resp2 => "RESP2",
             RespVersion::Resp3 => "RESP3",
         },
+        Workload::Transactions(transactions) => match transactions.transaction.mode() {
+            QueryMode::Simple => "PostgreSQL simple",
+            QueryMode::Extended => "PostgreSQL extended",
+            QueryMode::Prepared => "PostgreSQL prepared",
+        },
         workload => workload.is_http2().then_some("HTTP/2")?,
     };
     Some(name.to_owned())
@@ -361,9 +367,15 @@ fn counts(record: &RunRecord) -> CountFigures {
     let replies = |reply| record.codes.get(AnswerCode::redis_reply(reply));
     let mut by_code = BTreeMap::new();
     for (code, answers) in record.codes.iter() {
-        if let CodeWord::Redis(word) = code.word() {
-            *by_code.entry(word.unwrap_or("other").to_owned()).or_default() += answers;
-        }
+        let word = match code.word() {
+            CodeWord::Redis(word) => word.unwrap_or("other").to_owned(),
+            CodeWord::SqlState(state) if code.is_error() => {
+                String::from_utf8_lossy(&state).into_owned()
+            }
+            CodeWord::Other => "other".to_owned(),
+            _ => continue,
+        };
+        *by_code.entry(word).or_default() += answers;
     }
     CountFigures {
         released: record.counts.released,
@@ -377,7 +389,8 @@ fn counts(record: &RunRecord) -> CountFigures {
         by_code,
         hits: replies(RedisReply::Value),
         misses: replies(RedisReply::Nil),
-        acknowledged: replies(RedisReply::Status),
+        acknowledged: replies(RedisReply::Status) + record.codes.get(AnswerCode::SQL_SUCCESS),
+        rows: record.workers.iter().map(|worker| worker.rows).sum(),
         warmup_released: record.warmup_counts.released,
     }
 }

@@ -118,7 +118,8 @@ pub struct WorkerFigures {
     pub completions_overflowed: u64,
     /// How often bytes arrived that no request asked for, whole run.
     pub unsolicited: u64,
-    /// WebSocket messages that no request asked for, and pushes of Redis, whole run.
+    /// WebSocket messages that no request asked for, pushes of Redis, notices of PostgreSQL; whole
+    /// run.
     #[serde(default)]
     pub unsolicited_messages: u64,
 }

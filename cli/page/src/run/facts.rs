@@ -130,6 +130,9 @@ fn of_run(document: &Document, folder: &str) -> Vec<Fact> {
         let (hits, misses) = (show::count(counts.hits), show::count(counts.misses));
         facts.push(("hits", format!("{share}: {hits} hits, {misses} misses")));
     }
+    if counts.rows > 0 {
+        facts.push(("rows", show::count(counts.rows)));
+    }
     let client = &document.client;
     let cost = client.cpu_ns_per_request.map(|ns| show::nanos(Some(ns.round() as u64)));
     facts.extend(cost.map(|cost| ("client CPU/request", cost)));

@@ -1,16 +1,19 @@
 //! What must hold of the HTTP and event machines whatever bytes they are fed; of the WebSocket
-//! machine in `websocket`, of HTTP/2 in `http2`, of Redis in `resp`.
+//! machine in `websocket`, of HTTP/2 in `http2`, of Redis and PostgreSQL in `replies`.
 //!
 //! Called by the fuzz targets with the fuzzer's input, and by a test of `uringbench-core` with
 //! generated input. A check panics when it fails; the first eight bytes of its input choose how
 //! the rest is fed.
 
 mod http2;
+mod postgres;
+mod replies;
 mod resp;
 mod sse;
 mod websocket;
 
 pub use http2::{h2_machine, hpack_decode};
+pub use postgres::postgres;
 pub use resp::resp;
 pub use websocket::websocket;
 

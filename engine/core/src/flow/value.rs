@@ -122,6 +122,11 @@ impl TemplateValue {
         Self { value: Value::Choice(choices), escape: Escape::None }
     }
 
+    /// The value, without its escaping.
+    pub const fn value(&self) -> &Value {
+        &self.value
+    }
+
     /// Its constant length in bytes; `None` if it depends on the value.
     pub fn width(&self) -> Option<usize> {
         match &self.value {

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::script::Script;
 use crate::http::request::RequestTemplate;
+use crate::postgres::login::PostgresLogin;
+use crate::postgres::statement::Transaction;
 use crate::resp::command::RedisCommand;
 use crate::resp::opening::RedisLogin;
 use crate::time::Nanos;
@@ -21,6 +23,8 @@ pub enum Workload {
     Messages(Messages),
     /// The same Redis command repeatedly, with other values.
     Commands(Arc<Commands>),
+    /// The same transaction of PostgreSQL repeatedly, with other values.
+    Transactions(Arc<Transactions>),
     /// The steps of users. Flows are then due on a schedule, not requests.
     Script(Arc<Script>),
 }
@@ -34,6 +38,17 @@ pub struct Commands {
     pub pipeline: u16,
     /// How connections are opened.
     pub login: RedisLogin,
+}
+
+/// One transaction of PostgreSQL, sent repeatedly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transactions {
+    /// The transaction.
+    pub transaction: Transaction,
+    /// Transactions in flight per connection, 1..=[`PIPELINE_MAX`].
+    pub pipeline: u16,
+    /// How connections are opened.
+    pub login: PostgresLogin,
 }
 
 /// One HTTP request, sent repeatedly.
@@ -144,6 +159,7 @@ impl Workload {
             Self::Requests(requests) => requests.request.shared(),
             Self::Messages(messages) => messages.message.shared(),
             Self::Commands(commands) => commands.command.example(),
+            Self::Transactions(transactions) => transactions.transaction.example(),
             Self::Script(script) => script.constants(),
         }
     }
@@ -153,7 +169,7 @@ impl Workload {
         match self {
             Self::Requests(Requests { request, .. }) => &request.bytes()[..request.head_length()],
             Self::Messages(messages) => messages.websocket.opening.bytes(),
-            Self::Commands(_) => &[],
+            Self::Commands(_) | Self::Transactions(_) => &[],
             Self::Script(script) => script.constants(),
         }
     }
@@ -162,7 +178,7 @@ impl Workload {
     pub const fn request(&self) -> Option<&RequestTemplate> {
         match self {
             Self::Requests(requests) => Some(&requests.request),
-            Self::Messages(_) | Self::Commands(_) | Self::Script(_) => None,
+            _ => None,
         }
     }
 
@@ -173,6 +189,7 @@ impl Workload {
             Self::Requests(requests) => requests.pipeline,
             Self::Messages(messages) => messages.pipeline,
             Self::Commands(commands) => commands.pipeline,
+            Self::Transactions(transactions) => transactions.pipeline,
             Self::Script(script) => script.streams().unwrap_or(1),
         }
     }
@@ -183,6 +200,7 @@ impl Workload {
             Self::Requests(requests) => requests.pipeline = depth,
             Self::Messages(messages) => messages.pipeline = depth,
             Self::Commands(commands) => Arc::make_mut(commands).pipeline = depth,
+            Self::Transactions(transactions) => Arc::make_mut(transactions).pipeline = depth,
             Self::Script(_) => {}
         }
     }
@@ -202,7 +220,7 @@ impl Workload {
     pub const fn websocket(&self) -> Option<&WebSocketPlan> {
         match self {
             Self::Messages(messages) => Some(&messages.websocket),
-            Self::Requests(_) | Self::Commands(_) | Self::Script(_) => None,
+            _ => None,
         }
     }
 
@@ -218,7 +236,7 @@ impl Workload {
     pub fn is_http2(&self) -> bool {
         match self {
             Self::Requests(requests) => requests.version == HttpVersion::Http2,
-            Self::Messages(_) | Self::Commands(_) => false,
+            Self::Messages(_) | Self::Commands(_) | Self::Transactions(_) => false,
             Self::Script(script) => script.streams().is_some(),
         }
     }
@@ -227,7 +245,34 @@ impl Workload {
     pub const fn commands(&self) -> Option<&Arc<Commands>> {
         match self {
             Self::Commands(commands) => Some(commands),
+            _ => None,
+        }
+    }
+
+    /// The transaction of PostgreSQL, if transactions are sent.
+    pub const fn transactions(&self) -> Option<&Arc<Transactions>> {
+        match self {
+            Self::Transactions(transactions) => Some(transactions),
+            _ => None,
+        }
+    }
+
+    /// The name of the database under load, if it is one.
+    pub const fn database(&self) -> Option<&'static str> {
+        match self {
+            Self::Commands(_) => Some("Redis"),
+            Self::Transactions(_) => Some("PostgreSQL"),
             Self::Requests(_) | Self::Messages(_) | Self::Script(_) => None,
+        }
+    }
+
+    /// Whether requests are made one by one, since each has other values.
+    pub fn differs(&self) -> bool {
+        match self {
+            Self::Commands(commands) => !commands.command.is_constant(),
+            Self::Transactions(transactions) => !transactions.transaction.is_constant(),
+            Self::Script(_) => true,
+            Self::Requests(_) | Self::Messages(_) => false,
         }
     }
 
@@ -235,7 +280,7 @@ impl Workload {
     pub const fn script(&self) -> Option<&Arc<Script>> {
         match self {
             Self::Script(script) => Some(script),
-            Self::Requests(_) | Self::Messages(_) | Self::Commands(_) => None,
+            _ => None,
         }
     }
 }

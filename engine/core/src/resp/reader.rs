@@ -8,6 +8,7 @@ use std::fmt;
 use memchr::memchr;
 
 use crate::answer_code::{AnswerCode, RedisReply};
+use crate::reply::{ReplyProgress, WholeReply};
 
 /// The deepest nesting of values.
 pub const DEPTH_MAX: usize = 32;
@@ -24,34 +25,6 @@ const DIGITS_MAX: usize = 20;
 const VALUE: AnswerCode = AnswerCode::redis_reply(RedisReply::Value);
 const NIL: AnswerCode = AnswerCode::redis_reply(RedisReply::Nil);
 const STATUS: AnswerCode = AnswerCode::redis_reply(RedisReply::Status);
-
-/// A complete reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WholeReply {
-    /// What it says.
-    pub code: AnswerCode,
-    /// Bytes of strings in it.
-    pub payload: u64,
-}
-
-/// The result of reading some bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReplyProgress {
-    /// All of them belong to a reply that has not ended.
-    NeedMore,
-    /// So many of them end a reply.
-    Reply {
-        /// The number of bytes.
-        consumed: usize,
-        /// The reply.
-        reply: WholeReply,
-    },
-    /// So many of them end a value that answers no command (RESP3 push).
-    Aside {
-        /// The number of bytes.
-        consumed: usize,
-    },
-}
 
 /// Why bytes are not a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -36,6 +36,8 @@ pub struct Totals {
     pub events: u64,
     /// Gaps between them that were stalls.
     pub stalls: u64,
+    /// Rows of PostgreSQL, of measured slots.
+    pub rows: u64,
     /// Idle connections that ended.
     pub idle_lost: u64,
     /// Full TLS handshakes.
@@ -62,6 +64,7 @@ impl Totals {
         self.buffers_exhausted += other.buffers_exhausted;
         self.events += other.events;
         self.stalls += other.stalls;
+        self.rows += other.rows;
         self.idle_lost += other.idle_lost;
         self.handshakes_full += other.handshakes_full;
         self.handshakes_resumed += other.handshakes_resumed;

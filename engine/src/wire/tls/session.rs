@@ -301,6 +301,16 @@ impl TlsFailure {
     pub(crate) const fn is_alert(&self) -> bool {
         matches!(self.0, Error::AlertReceived(_))
     }
+
+    /// PostgreSQL, asked for TLS, has answered with this instead of consent.
+    pub(crate) fn not_offered(answer: &[u8]) -> Self {
+        let why = match answer {
+            b"N" => "the server has no TLS: turn `ssl` on there, or leave sslmode out",
+            b"" | [b'S', ..] => "there are bytes behind the server's consent that are not its own",
+            _ => "the target does not speak PostgreSQL: check the port",
+        };
+        Self(Error::General(why.to_owned()))
+    }
 }
 
 impl fmt::Display for TlsFailure {
@@ -322,6 +332,7 @@ impl fmt::Display for TlsFailure {
                  certificate here (P-521 and Ed448 work with -k and TLS 1.3 only)"
             }
             Error::PeerMisbehaved(_) => "the target violates the TLS protocol",
+            Error::General(why) => return write!(f, "TLS failed: {why}"),
             Error::DecryptError => "a record was damaged, or belongs to another connection",
             _ => "the target or a proxy before it ended TLS",
         };

@@ -33,6 +33,7 @@ pub(crate) struct Climate {
     pub(crate) is_head: bool,
     pub(crate) is_http2: bool,
     pub(crate) is_redis: bool,
+    pub(crate) is_postgres: bool,
     pub(crate) pipeline: u16,
     pub(crate) request_length: usize,
     /// The offset of the body in a request that waits for `100 Continue`.

@@ -81,6 +81,7 @@ impl World {
         let answer = match (&self.climate.always, &self.climate.websocket) {
             (Some(answer), _) => answer.clone(),
             (None, _) if self.climate.is_redis => self.reply_to_command(),
+            (None, _) if self.climate.is_postgres => self.answer_transaction(),
             (None, Some(websocket)) => replied(&mut self.random, manners, websocket),
             (None, None) => answer(&mut self.random, manners, is_head),
         };

@@ -1,0 +1,170 @@
+//! A PostgreSQL URL: the login in it, and the transaction that is sent.
+
+use std::sync::Arc;
+
+use uringbench_core::plan::{Transactions, Workload};
+use uringbench_core::postgres::login::PostgresLogin;
+use uringbench_core::postgres::statement::{QueryMode, Transaction, TransactionParts};
+use uringbench_scenario::Statements;
+
+use crate::args::{Builtin, PostgresArgs, RunArgs};
+use crate::exit::{Failure, usage};
+use crate::login::{self, UrlLogin};
+use crate::redis::refuse_http;
+use crate::request::BuiltRequest;
+use crate::url::{Scheme, Url};
+
+/// The variable of libpq with the password.
+const PASSWORD: &str = "PGPASSWORD";
+
+/// Whether a URL is one of PostgreSQL.
+pub(crate) fn is_postgres(url: &str) -> bool {
+    login::has_scheme(url, &["postgres", "postgresql"])
+}
+
+/// The URL with TLS, if its `sslmode` asks for it.
+pub(crate) fn with_tls(url: &mut Url) -> Result<(), Failure> {
+    let Some((path, query)) = url.path.split_once('?') else { return Ok(()) };
+    for parameter in query.split('&').filter(|it| !it.is_empty()) {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        url.scheme = match (name, value) {
+            ("sslmode", "disable") => Scheme::Postgres,
+            // As libpq: only a file of authorities makes it check them.
+            ("sslmode", "require") => Scheme::PostgresTls { verifies: false },
+            ("sslmode", "verify-full") => Scheme::PostgresTls { verifies: true },
+            ("sslmode", _) => {
+                return Err(usage(format!(
+                    "sslmode={value} is not supported: use disable, require or verify-full"
+                )));
+            }
+            (name, _) => {
+                return Err(usage(format!(
+                    "`{name}` is no parameter of a URL here: only sslmode is"
+                )));
+            }
+        };
+    }
+    url.path = path.to_owned();
+    Ok(())
+}
+
+/// The transaction of these options, for the database that the URL's path names.
+pub(crate) fn build(args: &RunArgs, path: &str, given: UrlLogin) -> Result<BuiltRequest, Failure> {
+    refuse_http("PostgreSQL", &args.request, &args.stream)?;
+    let PostgresArgs { query_mode, builtin, scale, no_describe } = &args.postgres;
+    let (typed, named, method) = match (&args.command, builtin) {
+        (Some(command), _) => (command.clone(), Vec::new(), login::shown(command)),
+        (None, Some(builtin)) => {
+            let named = Builtin::values(scale.unwrap_or(1)).to_vec();
+            (builtin.statements(), named, builtin.name().to_owned())
+        }
+        (None, None) => {
+            return Err(usage(
+                "no statement given: write one behind the URL, as in 'SELECT abalance FROM \
+                 pgbench_accounts WHERE aid = {{int 1 100000}}', or give --builtin select-only",
+            ));
+        }
+    };
+    let mode = query_mode.map_or_else(Default::default, Into::into);
+    if *no_describe && mode == QueryMode::Simple {
+        return Err(usage("--no-describe has no effect in -M simple: the server always describes"));
+    }
+    let Statements { draws, statements } = uringbench_scenario::statements(&typed, &named)
+        .map_err(|why| usage(format!("`{method}`: {why}")))?;
+    let parts = TransactionParts { mode, describes: !no_describe, draws, statements };
+    let transaction = Transaction::new(parts).map_err(|why| usage(why.to_string()))?;
+    if args.load.seed.is_some() && args.load.rate.is_none() && transaction.is_constant() {
+        return Err(usage(
+            "--seed has no effect: neither the statement nor its due times are random",
+        ));
+    }
+    let login = login(path, given)?;
+    let transactions = Transactions { transaction, pipeline: 1, login };
+    Ok(BuiltRequest { method, workload: Workload::Transactions(Arc::new(transactions)) })
+}
+
+/// Who connects to which database.
+fn login(path: &str, given: UrlLogin) -> Result<PostgresLogin, Failure> {
+    let from_environment = || std::env::var(PASSWORD).ok().filter(|it| !it.is_empty());
+    let user = given
+        .user
+        .ok_or_else(|| usage("the URL has no user: write postgres://USER@HOST/DATABASE"))?;
+    let name = path.strip_prefix('/').unwrap_or(path);
+    let name = login::decoded(name).filter(|name| !name.contains('/')).ok_or_else(|| {
+        usage(format!("`{path}` is no database: write its name, as in postgres://USER@HOST/NAME"))
+    })?;
+    // As libpq: the database of the user's name.
+    let database = if name.is_empty() { user.clone() } else { name };
+    let password = given.password.or_else(from_environment);
+    let all = [Some(&user), Some(&database), password.as_ref()];
+    if all.into_iter().flatten().any(|text| text.contains('\0')) {
+        return Err(usage("user, password and database have no zero byte: leave %00 out"));
+    }
+    Ok(PostgresLogin { user, password, database })
+}
+
+/// PostgreSQL is not asked for with another URL.
+pub(crate) fn refuse(args: &RunArgs) -> Result<(), Failure> {
+    let PostgresArgs { query_mode, builtin, scale, no_describe } = &args.postgres;
+    if query_mode.is_some() || builtin.is_some() || scale.is_some() || *no_describe {
+        return Err(usage(
+            "-M, --builtin, --scale and --no-describe are for PostgreSQL: use a postgres:// URL",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(url: &str) -> Result<PostgresLogin, String> {
+        let given = login::taken_out(url).map_err(|why| why.to_string())?;
+        let mut url = Url::parse(&given.url)?;
+        with_tls(&mut url).map_err(|why| why.to_string())?;
+        login(&url.path, given).map_err(|why| why.to_string())
+    }
+
+    #[test]
+    fn logins_are_those_of_the_url() {
+        for (url, user, password, database) in [
+            ("postgres://u@h", "u", None, "u"),
+            ("postgres://u@h:1/", "u", None, "u"),
+            ("postgresql://u:p%40ss@h/d", "u", Some("p@ss"), "d"),
+            ("postgres://u:a:b@h/my%20db?sslmode=disable", "u", Some("a:b"), "my db"),
+        ] {
+            let login = of(url).expect(url);
+            assert_eq!((login.user.as_str(), login.database.as_str()), (user, database));
+            if password.is_some() {
+                assert_eq!(login.password.as_deref(), password);
+            }
+        }
+        for (url, part) in [
+            ("postgres://h/d", "no user"),
+            ("postgres://:zz@h/d", "no user"),
+            ("postgres://u@h/a/b", "no database"),
+            ("postgres://u:zz%00@h", "zero byte"),
+            ("postgres://u:%zz@h", "percent-encoded"),
+            ("postgres://u@h/d?sslmode=prefer", "verify-full"),
+            ("postgres://u@h/d?connect_timeout=1", "only sslmode"),
+        ] {
+            let why = of(url).expect_err(url);
+            assert!(why.contains(part) && !why.contains("zz"), "{why}");
+        }
+    }
+
+    #[test]
+    fn tls_is_what_the_url_asks_for() {
+        for (query, has_tls, verifies) in [
+            ("", false, true),
+            ("?sslmode=disable", false, true),
+            ("?sslmode=require", true, false),
+            ("?sslmode=verify-full", true, true),
+        ] {
+            let mut url = Url::parse(&format!("postgres://h/d{query}")).expect("a URL");
+            with_tls(&mut url).expect("a mode");
+            assert_eq!((url.scheme.has_tls(), url.scheme.verifies()), (has_tls, verifies));
+            assert_eq!(url.to_string(), "postgres://h/d");
+        }
+    }
+}
