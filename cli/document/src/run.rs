@@ -198,7 +198,8 @@ pub struct CountFigures {
     /// Messages of WebSockets among the complete answers: they have no status.
     #[serde(default)]
     pub messages: u64,
-    /// Error replies of Redis per word; `other` are those that Redis itself does not use.
+    /// Error replies of Redis per word, of which `other` are those that Redis itself does not use;
+    /// answers of gRPC per status, `OK` among them.
     #[serde(default)]
     pub by_code: BTreeMap<String, u64>,
     /// Redis replies that brought a value: a string, an array, a map.
@@ -221,7 +222,7 @@ pub struct CountFigures {
 pub struct OutcomeFigures {
     /// 2xx and 3xx answers that passed every check.
     pub ok: u64,
-    /// 4xx and 5xx answers.
+    /// 4xx and 5xx answers; of gRPC those with a status that is not `OK`.
     pub status: u64,
     /// No complete answer in time.
     pub timeout: u64,

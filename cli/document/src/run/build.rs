@@ -10,6 +10,7 @@ use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
 use uringbench_core::answer_code::{AnswerCode, CodeWord, RedisReply};
 use uringbench_core::cause::Cause;
+use uringbench_core::grpc::status;
 use uringbench_core::http::deviation::Deviation;
 use uringbench_core::http2::settings::Http2Settings;
 use uringbench_core::outcome::{Counts, Outcome};
@@ -273,6 +274,7 @@ fn plan(parts: &DocumentParts<'_>) -> PlanFigures {
         stream: plan.workload.stream().map(|stream| match stream.kind {
             StreamKind::Events => "events".to_owned(),
             StreamKind::Arrivals => "arrivals".to_owned(),
+            StreamKind::Messages => "messages".to_owned(),
         }),
         connection_order: Some(match plan.transport.connections.order {
             ConnectionOrder::RoundRobin => "round-robin".to_owned(),
@@ -298,6 +300,7 @@ fn protocol(plan: &Plan) -> Option<String> {
             RespVersion::Resp2 => "RESP2",
             RespVersion::Resp3 => "RESP3",
         },
+        workload if workload.calls().is_some() => "gRPC",
         workload => workload.is_http2().then_some("HTTP/2")?,
     };
     Some(name.to_owned())
@@ -361,9 +364,12 @@ fn counts(record: &RunRecord) -> CountFigures {
     let replies = |reply| record.codes.get(AnswerCode::redis_reply(reply));
     let mut by_code = BTreeMap::new();
     for (code, answers) in record.codes.iter() {
-        if let CodeWord::Redis(word) = code.word() {
-            *by_code.entry(word.unwrap_or("other").to_owned()).or_default() += answers;
-        }
+        let word = match code.word() {
+            CodeWord::Redis(word) => word.unwrap_or("other"),
+            CodeWord::Grpc(status) => status::name(status),
+            _ => continue,
+        };
+        *by_code.entry(word.to_owned()).or_default() += answers;
     }
     CountFigures {
         released: record.counts.released,

@@ -1,10 +1,10 @@
-//! HTTP/2: the machine reads alike however its bytes are split, and the memo of header blocks
-//! changes nothing.
+//! HTTP/2, and calls of gRPC over it: the machine reads alike however its bytes are split, and the
+//! memo of header blocks changes nothing.
 
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::http2::block::{BlockReader, Blocks};
 use uringbench_core::http2::error::Violation;
-use uringbench_core::http2::machine::{Http2Machine, StreamEvent};
+use uringbench_core::http2::machine::{CallAnswers, Http2Machine, StreamEvent};
 use uringbench_core::http2::request::RequestFrames;
 use uringbench_core::http2::settings::Http2Settings;
 
@@ -17,22 +17,25 @@ const DEPTH: u16 = 4;
 /// with header blocks remembered or not. Returns how many exchanges ended.
 pub fn h2_machine(input: &[u8]) -> usize {
     let Some((mut choices, stream)) = Choices::take(input) else { return 0 };
-    let whole = listen(stream, &mut Blocks::disabled(), |left| left);
+    let calls = [None, Some(CallAnswers::One), Some(CallAnswers::Stream)][choices.up_to(3) - 1];
+    let whole = listen((stream, calls), &mut Blocks::disabled(), |left| left);
     let mut blocks = Blocks::default();
     for _ in 0..2 {
-        let split = listen(stream, &mut blocks, |left| choices.up_to(left.min(16)));
+        let split = listen((stream, calls), &mut blocks, |left| choices.up_to(left.min(16)));
         assert_eq!(whole, split);
     }
-    let is_end = |event: &&StreamEvent| {
-        !matches!(
-            event,
-            StreamEvent::Opened
-                | StreamEvent::Room
-                | StreamEvent::Began { .. }
-                | StreamEvent::GoingAway { .. }
-        )
-    };
-    whole.events.iter().filter(is_end).count()
+    whole.events.iter().filter(|event| is_end(event)).count()
+}
+
+const fn is_end(event: &StreamEvent) -> bool {
+    !matches!(
+        event,
+        StreamEvent::Opened
+            | StreamEvent::Room
+            | StreamEvent::Began { .. }
+            | StreamEvent::Message { .. }
+            | StreamEvent::GoingAway { .. }
+    )
 }
 
 #[derive(Debug, PartialEq)]
@@ -42,10 +45,17 @@ struct Heard {
     end: Result<(), Violation>,
 }
 
-fn listen(stream: &[u8], blocks: &mut Blocks, mut piece: impl FnMut(usize) -> usize) -> Heard {
+fn listen(
+    (stream, calls): (&[u8], Option<CallAnswers>),
+    blocks: &mut Blocks,
+    mut piece: impl FnMut(usize) -> usize,
+) -> Heard {
     let request = RequestTemplate::build(RequestParts::new("GET", "h", "/"));
     let request = RequestFrames::new(&request.expect("it is valid"), "http").expect("it is valid");
     let mut machine = Http2Machine::new(DEPTH, Http2Settings::default());
+    if let Some(answers) = calls {
+        machine = machine.for_calls(answers);
+    }
     let mut heard = Heard { events: Vec::new(), out: Vec::new(), end: Ok(()) };
     let opening = b"\0\0\0\x04\0\0\0\0\0";
     let opened = machine.feed(opening, blocks, &mut heard.out);
