@@ -25,6 +25,7 @@ use crate::args::{
     LoadArgs, MeasurementArgs, OutputArgs, ProfileArgs, RequestArgs, RunArgs, RunHistoryArgs, given,
 };
 use crate::exit::{Failure, usage};
+use crate::grpc;
 use crate::observers::FollowPlan;
 use crate::redis;
 use crate::repeat::{self, Repeated};
@@ -66,7 +67,8 @@ pub(crate) enum Progress {
     Hidden,
 }
 
-const TIMEOUT: Nanos = Nanos::from_secs(5);
+/// The longest time for an answer, unless another is given.
+pub(crate) const TIMEOUT: Nanos = Nanos::from_secs(5);
 const SLICE: Nanos = Nanos::from_millis(100);
 const SLICED_MAX: Nanos = Nanos::from_secs(600);
 
@@ -96,7 +98,10 @@ pub(crate) fn wanted(args: &RunArgs) -> Result<Wanted, Failure> {
         redis::refuse(args)?;
     }
     match scenario::named(url) {
-        Some(file) => scenario::wanted(args, &file),
+        Some(file) => {
+            grpc::refuse(args)?;
+            scenario::wanted(args, &file)
+        }
         None => single::wanted(args, url),
     }
 }
