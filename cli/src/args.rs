@@ -9,6 +9,7 @@ mod capacity;
 mod chaos;
 mod compare;
 mod connection;
+mod grpc;
 mod history;
 mod import;
 mod output;
@@ -48,6 +49,7 @@ pub(crate) use compare::{
     BaselineArgs, BaselineCommand, CompareArgs, FormArgs, GateArgs, LimitArgs,
 };
 pub(crate) use connection::{ConnectionArgs, Engine, Sources, TlsArgs, TlsVersion};
+pub(crate) use grpc::GrpcArgs;
 pub(crate) use history::{ExportForm, FilterArgs, HistoryArgs, HistoryCommand};
 pub(crate) use import::{ImportArgs, ImportSource};
 pub(crate) use output::{OutputArgs, RunHistoryArgs};
@@ -162,19 +164,6 @@ quantiles are always printed.
 Exit codes: 0 run completed, 1 could not run, 2 wrong usage; with --slo also 11 objective missed,
 12 undecided (too few samples), 13 invalid measurement.";
 
-const HISTORY_EXAMPLES: &str = "\
-Examples:
-  uringbench history list --name 'shop*' --since 7d
-      The runs of the last week whose name begins with shop.
-  uringbench history show before
-      The newest run with the tag (or name, commit, branch, folder) before.
-  uringbench history export --format csv > runs.csv
-      All runs with their figures, for a spreadsheet.
-  uringbench history prune --keep 20 --older-than 90d
-      Say which runs could go; --yes deletes them.
-  uringbench history import target/criterion
-      The newest measurements of Criterion.";
-
 const TREND_EXAMPLES: &str = "\
 Examples:
   uringbench trend shop --branch main
@@ -222,6 +211,11 @@ pub(crate) enum Command {
         after_long_help = EXAMPLES
     )]
     Run(Box<RunArgs>),
+    /// Load a gRPC server: unary calls and streams
+    #[command(
+        override_usage = grpc::USAGE, after_help = grpc::EXAMPLES, mut_args(grpc::hidden)
+    )]
+    Grpc(Box<RunArgs>),
     /// Sample a process and its children: flame graphs, waits and timelines
     #[command(override_usage = PROFILE_USAGE, after_help = PROFILE_EXAMPLES)]
     Profile(Box<ProfileCommandArgs>),
@@ -257,7 +251,7 @@ pub(crate) enum Command {
     #[command(after_help = alerts::EXAMPLES)]
     Alerts(AlertsArgs),
     /// List, show, export, delete and import stored runs
-    #[command(after_help = HISTORY_EXAMPLES)]
+    #[command(after_help = history::EXAMPLES)]
     History(Box<HistoryArgs>),
     /// Show stored results in a browser: runs, comparisons, trends, suites
     #[command(after_help = serve::EXAMPLES)]
@@ -337,7 +331,7 @@ pub(crate) struct RunArgs {
     #[arg(
         long,
         value_name = "RUN",
-        conflicts_with_all = ["url", "command", "RedisArgs", "LoadArgs", "StreamArgs",
+        conflicts_with_all = ["url", "command", "GrpcArgs", "RedisArgs", "LoadArgs", "StreamArgs",
             "PostgresArgs", "ConnectionArgs", "TlsArgs",
             "method", "body", "body_file", "body_size", "form", "chunked", "expect_continue",
             "http2", "h2_table", "h2_window", "binary", "subprotocol", "echo", "greeting",
@@ -351,6 +345,8 @@ pub(crate) struct RunArgs {
     pub(crate) request: RequestArgs,
     #[command(flatten)]
     pub(crate) stream: StreamArgs,
+    #[command(flatten)]
+    pub(crate) grpc: GrpcArgs,
     #[command(flatten)]
     pub(crate) redis: RedisArgs,
     #[command(flatten)]

@@ -9,6 +9,7 @@ mod comparing;
 mod console;
 mod execution;
 mod exit;
+mod grpc;
 mod live;
 mod login;
 mod observers;
@@ -52,6 +53,7 @@ fn run() -> Result<Exit, Failure> {
     match args::parse(std::env::args_os())? {
         Typed::Text(text) => console::print(&text).map(|()| Exit::Success),
         Typed::Command(Command::Run(args)) => commands::run::execute(&args),
+        Typed::Command(Command::Grpc(args)) => commands::grpc::execute(&args),
         Typed::Command(Command::Profile(args)) => commands::profile::execute(*args),
         Typed::Command(Command::Soak(args)) => commands::soak::execute(*args),
         Typed::Command(Command::Capacity(args)) => commands::capacity::execute(*args),

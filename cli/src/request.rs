@@ -238,7 +238,7 @@ fn typed_body(text: &str) -> Result<Vec<u8>, String> {
 }
 
 /// The same as [`read_body`], or standard input if the name is `-`.
-fn read_input(option: &str, path: &Path) -> Result<Vec<u8>, String> {
+pub(crate) fn read_input(option: &str, path: &Path) -> Result<Vec<u8>, String> {
     if path != Path::new("-") {
         return read_body(option, path);
     }

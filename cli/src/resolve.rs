@@ -25,6 +25,7 @@ use crate::args::{
     LoadArgs, MeasurementArgs, OutputArgs, ProfileArgs, RequestArgs, RunArgs, RunHistoryArgs, given,
 };
 use crate::exit::{Failure, usage};
+use crate::grpc;
 use crate::observers::FollowPlan;
 use crate::postgres;
 use crate::redis;
@@ -67,7 +68,8 @@ pub(crate) enum Progress {
     Hidden,
 }
 
-const TIMEOUT: Nanos = Nanos::from_secs(5);
+/// The longest time for an answer, unless another is given.
+pub(crate) const TIMEOUT: Nanos = Nanos::from_secs(5);
 const SLICE: Nanos = Nanos::from_millis(100);
 const SLICED_MAX: Nanos = Nanos::from_secs(600);
 
@@ -107,7 +109,10 @@ pub(crate) fn wanted(args: &RunArgs) -> Result<Wanted, Failure> {
         )));
     }
     match scenario::named(url) {
-        Some(file) => scenario::wanted(args, &file),
+        Some(file) => {
+            grpc::refuse(args)?;
+            scenario::wanted(args, &file)
+        }
         None => single::wanted(args, url),
     }
 }

@@ -77,7 +77,8 @@ fn probe(plan: &Plan) -> Result<Probe, Failure> {
     let peer = plan.peers().into_iter().next().context("the target has no address")?;
     let is_plain = plan.tls().is_none()
         && plan.workload.websocket().is_none()
-        && plan.workload.database().is_none();
+        && plan.workload.database().is_none()
+        && plan.workload.calls().is_none();
     let path = Url::parse(&plan.target.url).ok().map(|url| url.path);
     let path = path.filter(|_| is_plain);
     Ok(Probe { peer, ready: path.map_or(Ready::Accepts, Ready::Answers), within: READY_WITHIN })

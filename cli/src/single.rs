@@ -11,6 +11,7 @@ use crate::args::{
     FormField, FormValue, LoadArgs, MeasurementArgs, RequestArgs, RunArgs, StreamArgs,
 };
 use crate::exit::{Failure, usage};
+use crate::grpc;
 use crate::login::{self, UrlLogin};
 use crate::postgres;
 use crate::redis;
@@ -29,9 +30,11 @@ pub(crate) fn wanted(args: &RunArgs, url: &str) -> Result<Wanted, Failure> {
     let is_database = redis::is_redis(url) || postgres::is_postgres(url);
     let given = if is_database { login::taken_out(url)? } else { UrlLogin::of(url) };
     let mut url = single(&given.url, args)?;
-    let window = limit(&args.load)?;
+    if let Some(call) = &args.grpc.call {
+        return calls(args, call, url);
+    }
+    grpc::refuse(args)?;
     let load = load(&args.load, is_database || is_made_up(&args.request))?;
-    let pipeline = pipeline(&args.load, 1)?;
     let made_up = args.load.seed.unwrap_or(BODY_SEED);
     let BuiltRequest { method, mut workload } = if url.scheme.is_redis() {
         redis::build(args, &url.path, given)?
@@ -41,7 +44,6 @@ pub(crate) fn wanted(args: &RunArgs, url: &str) -> Result<Wanted, Failure> {
     } else {
         request::build(&args.request, &url, made_up)?
     };
-    workload.set_pipeline(pipeline);
     if args.request.http2 {
         let Workload::Requests(requests) = &mut workload else {
             return Err(usage(
@@ -55,6 +57,25 @@ pub(crate) fn wanted(args: &RunArgs, url: &str) -> Result<Wanted, Failure> {
     {
         requests.answers = Answers::Stream(stream);
     }
+    of_request(args, url, BuiltRequest { method, workload }, (load, Secrets::default()))
+}
+
+/// The calls of gRPC described for `url`.
+fn calls(args: &RunArgs, call: &str, url: Url) -> Result<Wanted, Failure> {
+    let grpc::BuiltCalls { request, path, secrets } = grpc::build(args, call, &url)?;
+    let load = load(&args.load, false)?;
+    let secrets = Secrets { texts: secrets, ..Secrets::default() };
+    of_request(args, Url { path, ..url }, request, (load, secrets))
+}
+
+fn of_request(
+    args: &RunArgs,
+    url: Url,
+    BuiltRequest { method, mut workload }: BuiltRequest,
+    (load, secrets): (Load, Secrets),
+) -> Result<Wanted, Failure> {
+    let window = limit(&args.load)?;
+    workload.set_pipeline(pipeline(&args.load, 1)?);
     Ok(Wanted {
         url,
         method,
@@ -68,7 +89,7 @@ pub(crate) fn wanted(args: &RunArgs, url: &str) -> Result<Wanted, Failure> {
         objectives: Vec::new(),
         chaos: uringbench_scenario::chaos_plan(),
         name: None,
-        secrets: Secrets::default(),
+        secrets,
     })
 }
 

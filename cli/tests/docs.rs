@@ -43,6 +43,7 @@ pages_with_commands! {
     commands_of_closed_open_loop_work: "docs/guide/closed-open-loop.md",
     commands_of_comparing_work: "docs/guide/comparing.md",
     commands_of_connections_work: "docs/guide/connections.md",
+    commands_of_grpc_work: "docs/guide/grpc.md",
     commands_of_history_work: "docs/guide/history.md",
     commands_of_import_work: "docs/guide/import.md",
     commands_of_leaks_work: "docs/guide/leaks.md",

@@ -51,6 +51,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("uringbench-scenario", &["uringbench-core"]),
+    ("uringbench-grpc", &["uringbench-core"]),
     ("uringbench-telemetry", &["uringbench-core", "uringbench-export"]),
     (
         "uringbench-live",
@@ -78,6 +79,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "uringbench-decision",
             "uringbench-engine",
             "uringbench-faults",
+            "uringbench-grpc",
             "uringbench-machine",
             "uringbench-page",
             "uringbench-profiler",

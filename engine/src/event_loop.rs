@@ -82,6 +82,10 @@ pub struct LoopOptions {
     pub seed: u64,
     /// See [`uringbench_core::plan::Observe::slice`].
     pub slice: Nanos,
+    /// This loop's part of the run.
+    pub share: Share,
+    /// How many bodies the requests take in turn; 0 if all have the same.
+    pub rows: u32,
 }
 
 impl LoopOptions {
@@ -107,6 +111,9 @@ impl LoopOptions {
             timeout: plan.limits.timeout,
             seed: plan.seed ^ u64::from(share.index).rotate_right(16),
             slice: plan.observe.slice,
+            share,
+            // Each takes memory: there are fewer.
+            rows: plan.workload.rows() as u32,
         }
     }
 }

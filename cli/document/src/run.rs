@@ -199,7 +199,8 @@ pub struct CountFigures {
     #[serde(default)]
     pub messages: u64,
     /// Errors of PostgreSQL per SQLSTATE, and of Redis per word; `other` are those whose word Redis
-    /// itself does not use, and those of a server with too many.
+    /// itself does not use, and those of a server with too many. Answers of gRPC per status, `OK`
+    /// among them.
     #[serde(default)]
     pub by_code: BTreeMap<String, u64>,
     /// Redis replies that brought a value: a string, an array, a map.
@@ -226,7 +227,7 @@ pub struct CountFigures {
 pub struct OutcomeFigures {
     /// 2xx and 3xx answers that passed every check.
     pub ok: u64,
-    /// 4xx and 5xx answers.
+    /// 4xx and 5xx answers; of gRPC those with a status that is not `OK`.
     pub status: u64,
     /// No complete answer in time.
     pub timeout: u64,

@@ -6,6 +6,19 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::units;
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  uringbench history list --name 'shop*' --since 7d
+      The runs of the last week whose name begins with shop.
+  uringbench history show before
+      The newest run with the tag (or name, commit, branch, folder) before.
+  uringbench history export --format csv > runs.csv
+      All runs with their figures, for a spreadsheet.
+  uringbench history prune --keep 20 --older-than 90d
+      Say which runs could go; --yes deletes them.
+  uringbench history import target/criterion
+      The newest measurements of Criterion.";
+
 /// Options of `uringbench history`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct HistoryArgs {

@@ -21,6 +21,8 @@ Times are `30s`, `1m30s`, `500ms`, `2h`, or a plain number of seconds. Counts an
 const RUN: &str = "run";
 /// The commands that take all of them and more.
 const RUN_AND_MORE: [&str; 4] = ["soak", "chaos", "ab", "noise"];
+/// The command that takes most of them.
+const RUN_IN_PART: &str = "grpc";
 
 #[test]
 fn options_page_is_up_to_date() {
@@ -47,8 +49,14 @@ fn section(text: &mut String, command: &Command, run: &Command) {
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     let usage = usage.collect::<Vec<_>>().join("\n");
     text.push_str(&format!("\n## {name}\n{about}.\n\n```text\n{usage}\n```\n"));
-    let is_more = RUN_AND_MORE.contains(&command.get_name());
-    if is_more {
+    let is_part = command.get_name() == RUN_IN_PART;
+    let is_more = is_part || RUN_AND_MORE.contains(&command.get_name());
+    if is_part {
+        text.push_str(
+            "\nThe options of [uringbench run](#uringbench-run), except those about HTTP, Redis \
+             and scenarios.\n",
+        );
+    } else if is_more {
         text.push_str("\nAll options of [uringbench run](#uringbench-run), and:\n");
     }
     let is_new =

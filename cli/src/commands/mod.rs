@@ -10,6 +10,7 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod gate;
+pub(crate) mod grpc;
 pub(crate) mod history;
 pub(crate) mod import;
 pub(crate) mod man;

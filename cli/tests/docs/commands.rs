@@ -15,6 +15,8 @@ const USERS_URL: &str = "http://127.0.0.1:8080/";
 /// The same over TLS, and one for WebSocket.
 const USERS_TLS_URL: &str = "https://127.0.0.1:8443/";
 const USERS_SOCKET_URL: &str = "ws://127.0.0.1:8081/";
+/// The gRPC server of the user, which is the test application.
+const USERS_CALLS_URL: &str = "http://127.0.0.1:50051";
 /// The process name of the user's server in the pages.
 const USERS_SERVER: &str = "nginx";
 /// Long enough for every worker to measure something.
@@ -37,7 +39,7 @@ pub(crate) fn work(path: &str) {
     let commands = page.commands();
     assert!(!commands.is_empty(), "{path} has no commands");
     let target = Target::start(&["target"]);
-    let app = commands.iter().any(|line| is_scenario(line));
+    let app = commands.iter().any(|line| is_scenario(line) || line.contains(USERS_CALLS_URL));
     let app = app.then(|| Target::start(&["target", "--app", "--listen", "127.0.0.1:0"]));
     let secure = Front::start(&Behaviour::Good, Manner::Proper);
     let socket = SocketServer::echo();
@@ -48,6 +50,7 @@ pub(crate) fn work(path: &str) {
             .replace(USERS_SOCKET_URL, &socket.url())
             .replace(" scenarios/", &format!(" {}/scenarios/", root().display()));
         let line = match &app {
+            Some(app) if line.contains(USERS_CALLS_URL) => line.replace(USERS_CALLS_URL, &app.url),
             Some(app) if is_scenario(&line) => to_app(&line, app),
             _ => line,
         };

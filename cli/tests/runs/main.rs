@@ -22,6 +22,7 @@ mod faults_start;
 mod faults_store;
 mod faults_tls;
 mod faults_tls_start;
+mod grpc;
 mod histories;
 mod histories_database;
 mod http2;

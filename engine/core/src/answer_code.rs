@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use crate::grpc::status;
+
 /// The code of one answer: four bytes, whatever the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AnswerCode(u32);
@@ -198,7 +200,7 @@ impl fmt::Display for AnswerCode {
         match self.word() {
             CodeWord::Message => f.write_str("message"),
             CodeWord::Http(status) => write!(f, "{status}"),
-            CodeWord::Grpc(status) => write!(f, "gRPC {status}"),
+            CodeWord::Grpc(code) => write!(f, "gRPC {}", status::name(code)),
             CodeWord::SqlState(state) => write!(f, "SQLSTATE {}", state.escape_ascii()),
             CodeWord::Redis(word) => write!(f, "Redis {}", word.unwrap_or("error")),
             CodeWord::RedisReply(RedisReply::Value) => f.write_str("Redis value"),
@@ -292,9 +294,9 @@ mod tests {
             (AnswerCode::http(399), CodeWord::Http(399), "399", false),
             (AnswerCode::http(400), CodeWord::Http(400), "400", true),
             (AnswerCode::http(999), CodeWord::Http(999), "999", true),
-            (AnswerCode::grpc(0), CodeWord::Grpc(0), "gRPC 0", false),
-            (AnswerCode::grpc(14), CodeWord::Grpc(14), "gRPC 14", true),
-            (AnswerCode::grpc(17), CodeWord::Grpc(2), "gRPC 2", true),
+            (AnswerCode::grpc(0), CodeWord::Grpc(0), "gRPC OK", false),
+            (AnswerCode::grpc(14), CodeWord::Grpc(14), "gRPC UNAVAILABLE", true),
+            (AnswerCode::grpc(17), CodeWord::Grpc(2), "gRPC UNKNOWN", true),
             (AnswerCode::SQL_SUCCESS, CodeWord::SqlState(*b"00000"), "SQLSTATE 00000", false),
             (AnswerCode::OTHER, CodeWord::Other, "other", true),
             (AnswerCode::redis(b"MOVED"), CodeWord::Redis(Some("MOVED")), "Redis MOVED", true),

@@ -10,6 +10,7 @@ pub mod chaos;
 pub mod edges;
 pub mod ending;
 pub mod flow;
+pub mod grpc;
 pub mod histogram;
 pub mod http;
 pub mod http2;

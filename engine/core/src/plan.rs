@@ -158,8 +158,11 @@ pub enum PlanError {
     /// The request cannot be sent over HTTP/2.
     #[error("{0}")]
     NotHttp2(NotHttp2),
+    /// Calls are not sent over HTTP/1.1.
+    #[error("calls of gRPC need HTTP/2")]
+    CallsOverHttp1,
     /// Not supported over HTTP/2 yet.
-    #[error("--http2 does not support {0} yet: leave one of them out")]
+    #[error("{0} is not supported over HTTP/2 yet: leave it out, or use HTTP/1.1")]
     WithHttp2(&'static str),
     /// A step is not supported over HTTP/2 yet.
     #[error("step `{0}` {1}, which is not supported over HTTP/2 yet: leave one of them out")]
@@ -389,6 +392,8 @@ impl Parts {
         }
         if self.workload.is_http2() {
             self.check_http2()?;
+        } else if self.workload.calls().is_some() || self.workload.rows() > 0 {
+            return Err(PlanError::CallsOverHttp1);
         }
         if let Some(name) = self.workload.database()
             && self.transport.connections.write_rate.is_some()
@@ -417,7 +422,10 @@ impl Parts {
 
     fn check_http2(&self) -> Result<(), PlanError> {
         let refused = [
-            ("--sse and --stream", self.workload.stream().is_some()),
+            (
+                "--sse and --stream",
+                self.workload.stream().is_some_and(|it| it.kind != StreamKind::Messages),
+            ),
             ("--read-rate", self.read_rate().is_some()),
             ("--write-rate", self.transport.connections.write_rate.is_some()),
         ];
@@ -447,9 +455,15 @@ impl Parts {
     /// The frames of the request, if it is sent over HTTP/2; the error names what of it HTTP/2 does
     /// not have.
     pub fn http2_request(&self) -> Option<Result<RequestFrames, NotHttp2>> {
-        let request = self.workload.request().filter(|_| self.workload.is_http2())?;
+        let Workload::Requests(requests) = &self.workload else { return None };
+        let Requests { request, rows, version: HttpVersion::Http2, .. } = requests else {
+            return None;
+        };
         let scheme = if self.tls().is_some() { "https" } else { "http" };
-        Some(RequestFrames::new(request, scheme))
+        Some(match self.workload.calls() {
+            None => RequestFrames::new(request, scheme),
+            Some(_) => RequestFrames::of_call(request, scheme, rows),
+        })
     }
 }
 

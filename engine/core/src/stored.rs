@@ -60,6 +60,26 @@ pub(crate) mod optional {
     }
 }
 
+/// A list of byte strings that are shared.
+pub(crate) mod shared_list {
+    use std::sync::Arc;
+
+    use super::{Deserializer, Serializer, list};
+
+    pub(crate) fn serialize<S: Serializer>(
+        list: &Arc<Vec<Vec<u8>>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        list::serialize(list, serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<Vec<Vec<u8>>>, D::Error> {
+        list::deserialize(deserializer).map(Arc::new)
+    }
+}
+
 /// A list of byte strings.
 pub(crate) mod list {
     use super::{Deserialize, Deserializer, Serializer, StoredBytes};

@@ -106,6 +106,17 @@ fn h2_frames() -> Vec<Vec<u8>> {
         frames.push(frame(1, 5, stream, b"\x88"));
         frames.push([frame(1, 4, stream, b"\x88"), frame(0, 1, stream, b"hello")].concat());
     }
+    // Calls of gRPC: with a message in pieces, with a status alone, without an end.
+    let head = b"\x88\x0f\x10\x10application/grpc";
+    let status = |status: &[u8]| [b"\0\x0bgrpc-status\x01", status].concat();
+    for stream in [1, 3, 5] {
+        let message = b"\0\0\0\0\x03abc";
+        let pieces = [frame(0, 0, stream, &message[..4]), frame(0, 0, stream, &message[4..])];
+        let end = frame(1, 5, stream, &status(b"0"));
+        frames.push([frame(1, 4, stream, head), pieces.concat(), end].concat());
+        frames.push(frame(1, 5, stream, &[&head[..], &status(b"8")].concat()));
+        frames.push([frame(1, 4, stream, head), frame(0, 1, stream, message)].concat());
+    }
     frames.push(frame(4, 0, 0, b"\0\x03\0\0\0\x64"));
     frames.push(frame(6, 0, 0, b"01234567"));
     frames.push([frame(1, 0, 13, b"\x88\x40\x01a"), frame(9, 4, 13, b"\x01b")].concat());

@@ -119,7 +119,7 @@ impl ConnectFailure {
             }
             Self::ClosedOnPreface => {
                 "the target closes the connection at the first bytes of HTTP/2: it does not speak \
-                 it on this port; leave --http2 out"
+                 it on this port; check the port, or leave --http2 out"
             }
             Self::NoStream => {
                 "the target allows no stream (SETTINGS_MAX_CONCURRENT_STREAMS 0): raise its limit, \

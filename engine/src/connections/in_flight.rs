@@ -27,7 +27,7 @@ pub(crate) struct Exchange {
     marks: Marks,
     /// How often the oldest of them has been given back.
     retries: u8,
-    /// The user who sent the request, in a scenario.
+    /// The user who sent the request, in a scenario; otherwise the row of its body.
     user: u32,
 }
 
@@ -95,7 +95,7 @@ impl Exchange {
         self.retries
     }
 
-    /// The user who sent the request, in a scenario.
+    /// The user who sent the request, in a scenario; otherwise the row of its body.
     #[inline]
     pub(crate) const fn user(&self) -> u32 {
         self.user
@@ -224,9 +224,15 @@ impl InFlight {
         })
     }
 
-    /// When the oldest exchange in flight on a connection was sent.
-    pub(crate) fn earliest(&self, number: u32, share: &Share) -> Option<Timestamp> {
-        self.of(number, share).map(|(_, exchange)| exchange.sent).min()
+    /// When the oldest exchange in flight on a connection was sent, or at a later time that `later`
+    /// gives for it.
+    pub(crate) fn earliest(
+        &self,
+        number: u32,
+        share: &Share,
+        later: impl Fn(ExchangeId) -> Timestamp,
+    ) -> Option<Timestamp> {
+        self.of(number, share).map(|(id, exchange)| exchange.sent.max(later(id))).min()
     }
 
     /// The target has not processed an exchange, or it may be sent twice: queue it to be sent
@@ -409,7 +415,8 @@ mod tests {
             let users: Vec<_> = modelled.table.of(1, share).map(|(id, _)| id).collect();
             assert!(users.iter().eq(&began), "{users:?} {began:?}");
             let first = modelled.table.get(began[0]).sent();
-            assert_eq!(modelled.table.earliest(1, share), Some(first));
+            let never = |_| Timestamp::default();
+            assert_eq!(modelled.table.earliest(1, share, never), Some(first));
         }
     }
 

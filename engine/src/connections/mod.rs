@@ -339,6 +339,16 @@ impl Connections {
         self.streams.feed_whole(&mut self.all[number as usize], bytes)
     }
 
+    /// See [`Streams::note_message`].
+    pub(crate) fn note_message(
+        &mut self,
+        id: ExchangeId,
+        number: u32,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        self.streams.note_message(id, number, now)
+    }
+
     /// Windows or limits of the target have changed: more may be sent at the end of this turn.
     pub(crate) fn note_allowed(&mut self, number: u32) {
         self.streams.note_allowed(&mut self.all[number as usize]);

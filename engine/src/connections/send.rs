@@ -273,7 +273,9 @@ impl Connections {
         } else if let Some(Http2Config { requests: Http2Requests::Alike(request), .. }) =
             &self.config.http2
         {
-            let (length, is_first) = Streams::open(&mut self.all[number as usize], request, id);
+            let row = self.in_flight.get(id).user();
+            let connection = &mut self.all[number as usize];
+            let (length, is_first) = Streams::open(connection, (request, row), id);
             if is_first {
                 self.unflushed.push(number);
             }

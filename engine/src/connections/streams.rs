@@ -35,6 +35,8 @@ pub(crate) struct Streams {
     pub(super) blocked: Nanos,
     /// A buffer for requests of users, before they are encoded.
     pub(super) rendered: Vec<u8>,
+    /// When the latest message of a stream of messages arrived, by exchange.
+    messages: Vec<Timestamp>,
 }
 
 impl Streams {
@@ -46,6 +48,7 @@ impl Streams {
             allowed_max: 0,
             blocked: Nanos::ZERO,
             rendered: Vec::new(),
+            messages: Vec::new(),
         }
     }
 
@@ -72,12 +75,12 @@ impl Streams {
     #[inline]
     pub(super) fn open(
         connection: &mut Connection,
-        request: &RequestFrames,
+        (request, row): (&RequestFrames, u32),
         id: ExchangeId,
     ) -> (usize, bool) {
         Self::queue_header(connection, |machine, queue| {
-            machine.begin(id.0, request, queue);
-            request.body().len()
+            machine.begin_row(id.0, (request, row), queue);
+            request.body(row).len()
         })
     }
 
@@ -188,6 +191,32 @@ impl Streams {
     /// Whether that limit changed, or differed between connections.
     pub(crate) fn do_limits_vary(&self) -> bool {
         self.limited_to().is_some_and(|fewest| fewest < self.allowed_max)
+    }
+
+    /// A message of an exchange has arrived. Returns when the one before arrived; the first one of
+    /// the exchange has none.
+    pub(crate) fn note_message(
+        &mut self,
+        ExchangeId(exchange): ExchangeId,
+        number: u32,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let place = exchange as usize;
+        if place >= self.messages.len() {
+            self.messages.resize(place + 1, Timestamp::default());
+        }
+        let before = std::mem::replace(&mut self.messages[place], now);
+        (number > 1).then_some(before)
+    }
+
+    /// When a message of an exchange arrived last, or one of an earlier exchange in its place.
+    pub(crate) fn last_message(&self, ExchangeId(exchange): ExchangeId) -> Timestamp {
+        self.messages.get(exchange as usize).copied().unwrap_or_default()
+    }
+
+    /// See [`Blocks::grpc_message`].
+    pub(crate) fn grpc_message(&self, status: u8) -> &[u8] {
+        self.blocks.grpc_message(status)
     }
 
     /// Header blocks recognised without decoding, and decoded.

@@ -553,7 +553,8 @@ impl<D: Driver> EventLoop<D> {
     /// When the first answer on an open connection becomes late; never, if none is expected.
     fn late_at(&self, number: u32) -> Timestamp {
         let connection = &self.connections[number];
-        match self.connections.in_flight().earliest(number, connection.share()) {
+        let later = |id| self.connections.streams().last_message(id);
+        match self.connections.in_flight().earliest(number, connection.share(), later) {
             Some(sent) => sent.max(connection.renewed()) + self.options.timeout,
             None => Timestamp::NEVER,
         }

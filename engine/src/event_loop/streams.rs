@@ -3,13 +3,15 @@
 //! Streams end in any order, each alone. A request that the target has not processed (GOAWAY,
 //! REFUSED_STREAM) is given back, with its due time and its first send; `endings` sends it again.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 use uringbench_core::answer_code::AnswerCode;
+use uringbench_core::grpc::status;
 use uringbench_core::http::response::{Persistence, Response};
 use uringbench_core::http2::error::{ErrorCode, Violation};
 use uringbench_core::http2::machine::{Http2Machine, StreamAnswer, StreamEvent};
 use uringbench_core::outcome::Outcome;
+use uringbench_core::pacer::Slot;
 
 use super::end::End;
 use super::endings::RETRIES_MAX;
@@ -17,6 +19,7 @@ use super::receiver::{FeedResult, Read, Receiver};
 use crate::connections::connect_failure::ConnectFailure;
 use crate::connections::in_flight::{Exchange, ExchangeId};
 use crate::drivers::Driver;
+use crate::record::recorder::Answers;
 use crate::work::Reading;
 
 /// The cause of a request that was given back too often.
@@ -36,6 +39,31 @@ const fn hint(code: ErrorCode) -> &'static str {
             ": it takes this load for an attack; lower -p or -c, or raise its limits"
         }
         _ => "",
+    }
+}
+
+/// The cause of a call that is answered by an HTTP status other than 200: what it stands for, as
+/// gRPC maps it (`http-grpc-status-mapping.md`).
+struct NoCall(u16);
+
+impl Display for NoCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNKNOWN: u8 = 2;
+        let status = match self.0 {
+            400 => 13,
+            401 => 16,
+            403 => 7,
+            404 => 12,
+            429 | 502..=504 => 14,
+            _ => UNKNOWN,
+        };
+        write!(
+            f,
+            "HTTP status {} instead of an answer of gRPC, which stands for {}: check the address, and \
+             what is between",
+            self.0,
+            status::name(status)
+        )
     }
 }
 
@@ -82,6 +110,9 @@ impl<D: Driver> Receiver<'_, D> {
                 let (_, in_flight) = self.connections.with_exchanges(self.number);
                 in_flight.get_mut(ExchangeId(exchange)).begin_response(self.now);
             }
+            StreamEvent::Message { exchange, number } => {
+                self.on_message_of_call(ExchangeId(exchange), number);
+            }
             StreamEvent::Opened | StreamEvent::Room => self.on_room(),
             StreamEvent::Refused { exchange } => self.return_or_fail(ExchangeId(exchange)),
             StreamEvent::Reset { exchange, code } => {
@@ -120,9 +151,17 @@ impl<D: Driver> Receiver<'_, D> {
         {
             http2.machine.take_answer(reader.buffers());
         }
-        let code = AnswerCode::http(answer.status);
+        let slot = exchange.slot();
+        let code = match answer.grpc_status {
+            None => AnswerCode::http(answer.status),
+            Some(status) => AnswerCode::grpc(status),
+        };
         let answers = in_flight.answered(number, connection.share_mut(), id, (code, 1));
         connection.note_answer(answer.body_bytes);
+        if self.connections.config().has_calls() {
+            return self.on_called((slot, answers), answer);
+        }
+        let connection = &self.connections[number];
         let at = || self.driver.peer_address(number, connection.turn());
         self.statuses.answered(answer.status, b"", at);
         let response = Response {
@@ -133,6 +172,47 @@ impl<D: Driver> Receiver<'_, D> {
             body_bytes: answer.body_bytes,
         };
         self.note_answered((user, answers), &response, b"");
+    }
+
+    /// A message of a stream of messages is complete.
+    #[inline]
+    fn on_message_of_call(&mut self, id: ExchangeId, number: u32) {
+        let exchange = *self.connections.in_flight().get(id);
+        let before = self.connections.note_message(id, number, self.now);
+        let Some(stream) = self.connections.config().stream else { return };
+        let Some(counts) = self.recorder.timed(exchange.slot()) else { return };
+        counts.note_event((exchange.sent(), before, self.now), stream.stall);
+    }
+
+    /// A call is answered, by its status or, if that is not 200, by that of HTTP.
+    #[inline]
+    fn on_called(&mut self, (slot, answers): (Slot, Answers), answer: StreamAnswer) {
+        if answer.grpc_status == Some(0) {
+            return self.recorder.gather(&mut self.alike, answers, self.now);
+        }
+        self.on_failed_call((slot, answers), answer);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn on_failed_call(&mut self, (slot, answers): (Slot, Answers), answer: StreamAnswer) {
+        let connection = &self.connections[self.number];
+        let at = || self.driver.peer_address(self.number, connection.turn());
+        let failed = (Outcome::Status, 1);
+        match answer.grpc_status {
+            Some(status) => {
+                self.statuses.failed(1, at);
+                let text = status::text(self.connections.streams().grpc_message(status));
+                let text = text.escape_debug();
+                self.recorder.caused_with(0, slot, failed, (&answers.code, &text));
+            }
+            None => {
+                self.statuses.answered(answer.status, b"", at);
+                let cause = NoCall(answer.status);
+                self.recorder.caused(0, slot, failed, &cause);
+            }
+        }
+        self.recorder.ended_as(&answers, Outcome::Status, self.now);
     }
 
     /// The target takes no further streams: those that it has not processed are given back.
@@ -208,12 +288,14 @@ impl<D: Driver> Receiver<'_, D> {
     pub(super) fn settle_streams(&mut self, end: End<'_>, closed: &'static str) {
         let expulsion = self.expulsion();
         for (id, exchange) in self.sent_streams() {
+            let last_message = self.connections.streams().last_message(id);
             let (connection, in_flight) = self.connections.with_exchanges(self.number);
             let may_repeat = self.work.step(exchange.user()).is_repeatable
                 && exchange.retries() < RETRIES_MAX
                 && !exchange.is_begun()
                 && connection.has_stood(&exchange);
-            let is_late = exchange.sent().max(connection.renewed()) + self.timeout <= self.now;
+            let since = exchange.sent().max(connection.renewed());
+            let is_late = since.max(last_message) + self.timeout <= self.now;
             let (outcome, cause): (Outcome, &dyn Display) = match end {
                 End::Violated(cause) => (Outcome::Malformed, cause),
                 End::Tls(cause) => (Outcome::Reset, cause),
@@ -249,7 +331,11 @@ impl<D: Driver> Receiver<'_, D> {
         let (renewed, timeout, now) = (connection.renewed(), self.timeout, self.now);
         let heard = connection.wire().http2().map_or(now, |http2| http2.heard);
         let of = self.connections.in_flight().of(self.number, connection.share());
-        let late = of.filter(|(_, exchange)| exchange.sent().max(renewed) + timeout <= now);
+        let streams = self.connections.streams();
+        // A stream of messages is late when it brings none, however long it lasts.
+        let since =
+            |id, exchange: &Exchange| exchange.sent().max(renewed).max(streams.last_message(id));
+        let late = of.filter(|(id, exchange)| since(*id, exchange) + timeout <= now);
         let late: Vec<_> = late.map(|(id, exchange)| (id, *exchange)).collect();
         if late.iter().any(|(_, it)| !it.is_owed() && heard <= it.sent().max(renewed)) {
             return false;

@@ -4,6 +4,7 @@
 //! and returns an empty one. Intervals are cut at the ends of phases, so the sum of a phase's
 //! intervals is exactly that phase.
 
+mod events;
 mod totals;
 
 use std::fmt::Display;
@@ -366,8 +367,9 @@ impl Recorder {
         }
     }
 
+    /// The same without steps, and with an outcome that is decided already.
     #[inline]
-    fn ended_as(&mut self, answers: &Answers, outcome: Outcome, done: Timestamp) {
+    pub(crate) fn ended_as(&mut self, answers: &Answers, outcome: Outcome, done: Timestamp) {
         let Answers { slot, sent, first_byte, code, count } = *answers;
         self.counts(slot).end(outcome, u64::from(count));
         if self.is_across(slot) {

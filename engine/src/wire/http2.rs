@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use uringbench_core::http2::encoder::RequestEncoder;
-use uringbench_core::http2::machine::Http2Machine;
+use uringbench_core::http2::machine::{CallAnswers, Http2Machine};
 use uringbench_core::http2::request::RequestFrames;
 use uringbench_core::http2::settings::Http2Settings;
 use uringbench_core::plan::Plan;
@@ -29,6 +29,8 @@ pub struct Http2Config {
     pub requests: Http2Requests,
     /// What this side allows the target.
     pub settings: Http2Settings,
+    /// How answers to calls of gRPC are read, if the requests are calls.
+    pub calls: Option<CallAnswers>,
 }
 
 impl Http2Config {
@@ -43,14 +45,14 @@ impl Http2Config {
             // A plan is not made of a request that has no frames.
             _ => Http2Requests::Alike(Arc::new(plan.http2_request()?.ok()?)),
         };
-        Some(Self { requests, settings })
+        Some(Self { requests, settings, calls: plan.workload.calls() })
     }
 
-    /// The body of all requests, if they have the same.
+    /// The body of this row, if requests do not have their own.
     #[inline]
-    fn body(&self) -> &[u8] {
+    fn body(&self, row: u32) -> &[u8] {
         match &self.requests {
-            Http2Requests::Alike(request) => request.body(),
+            Http2Requests::Alike(request) => request.body(row),
             Http2Requests::Own(_) => &[],
         }
     }
@@ -70,8 +72,12 @@ pub(crate) struct Http2 {
 impl Http2 {
     /// A connection with at most `depth` streams.
     pub(crate) fn new(depth: u16, config: &Http2Config, now: Timestamp) -> Self {
+        let machine = Http2Machine::new(depth, config.settings);
         Self {
-            machine: Http2Machine::new(depth, config.settings),
+            machine: match config.calls {
+                None => machine,
+                Some(answers) => machine.for_calls(answers),
+            },
             heard: now,
             barred_since: None,
             wait: WindowWait::default(),
@@ -89,7 +95,7 @@ impl Http2 {
     pub(crate) fn send_bodies(&mut self, config: &Http2Config, out: &mut Vec<u8>, now: Timestamp) {
         if self.machine.has_unsent() {
             let before = out.len();
-            self.machine.send_bodies(config.body(), QUEUED_MAX, out);
+            self.machine.send_bodies(|row| config.body(row), QUEUED_MAX, out);
             let is_blocked = out.len() == before && before < QUEUED_MAX;
             if is_blocked && self.machine.has_unsent() {
                 return self.wait.begin(now);

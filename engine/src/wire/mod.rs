@@ -199,6 +199,12 @@ pub struct ConnectionConfig {
 }
 
 impl ConnectionConfig {
+    /// Whether requests are calls of gRPC.
+    #[inline]
+    pub(crate) fn has_calls(&self) -> bool {
+        self.http2.as_ref().is_some_and(|http2| http2.calls.is_some())
+    }
+
     /// Whether payload is read, not only counted.
     pub(crate) fn reads_payload(&self) -> bool {
         self.stream.is_some()
@@ -209,7 +215,8 @@ impl ConnectionConfig {
 
     /// Whether more than the status of an answer is read.
     pub(crate) fn reads_answers(&self) -> bool {
-        self.stream.is_some()
+        // Messages of calls are counted as they pass.
+        (self.stream.is_some() && self.http2.is_none())
             || self.flows.as_ref().is_some_and(|config| users::read_answers(&config.script))
     }
 

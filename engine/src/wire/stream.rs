@@ -96,20 +96,15 @@ impl Stream {
         let mut note = || {
             *events += 1;
             let before = last.replace(now);
-            let Some(handover) = timed.as_deref_mut() else { return };
-            handover.totals.events += 1;
-            match before {
-                None => handover.first_event.record(now.since(sent).0),
-                Some(before) => {
-                    let gap = now.since(before);
-                    handover.gap.record(gap.0);
-                    handover.totals.stalls += u64::from(gap >= plan.stall);
-                }
+            if let Some(handover) = timed.as_deref_mut() {
+                handover.note_event((sent, before, now), plan.stall);
             }
         };
         match plan.kind {
             StreamKind::Events => reader.feed(payload, &mut |_| note()),
             StreamKind::Arrivals => note(),
+            // The machine of HTTP/2 counts them.
+            StreamKind::Messages => {}
         }
     }
 

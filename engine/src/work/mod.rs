@@ -61,7 +61,7 @@ pub(crate) struct StepConfig {
 pub(crate) struct Start {
     /// The connection.
     pub(crate) number: u32,
-    /// The user who sends them; 0 without users.
+    /// The user who sends them; without users the row that they send, 0 if there is none.
     pub(crate) user: u32,
     pub(crate) slot: Slot,
     /// At least 1.

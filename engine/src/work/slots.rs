@@ -31,6 +31,34 @@ pub(crate) struct Slots {
     is_open: bool,
     /// Makes the requests, if they differ.
     maker: Option<Box<RequestMaker>>,
+    /// Which of their bodies the next one sends, if they have several.
+    rows: Option<Box<Rows>>,
+}
+
+/// Takes rows in turn: after the last one comes the first.
+#[derive(Clone, Copy, Debug)]
+struct Rows {
+    next: u64,
+    /// All workers take turns.
+    step: u64,
+    count: u64,
+}
+
+impl Rows {
+    /// Those of a worker, if there are several.
+    fn of(options: &LoopOptions) -> Option<Box<Self>> {
+        let Share { index, count } = options.share;
+        let rows = Self { next: index.into(), step: count.into(), count: options.rows.into() };
+        (rows.count > 1).then(|| Box::new(rows))
+    }
+
+    /// The next row.
+    #[inline]
+    const fn take(&mut self) -> u32 {
+        let row = self.next % self.count;
+        self.next = row + self.step;
+        row as u32
+    }
 }
 
 /// Makes requests of a database with other values each.
@@ -88,15 +116,17 @@ impl Slots {
     pub(super) fn new(options: &LoopOptions, config: &ConnectionConfig) -> Self {
         let knows_answers = config.websocket.as_ref().is_some_and(WebSocketConfig::knows_answers);
         let maker = RequestMaker::of(config, options.seed).map(Box::new);
+        // Messages of calls are counted as they pass.
+        let stream = config.stream.filter(|_| !config.has_calls());
         let step = StepConfig {
             constant: maker.is_none().then_some(0..config.request.len()),
             is_head: options.is_head,
             is_repeatable: options.is_repeatable,
-            reading: config.stream.map_or(Reading::Status, Reading::Stream),
+            reading: stream.map_or(Reading::Status, Reading::Stream),
             socket: None,
             hearing: knows_answers.then(Hearing::default),
         };
-        Self { pacer: None, step, is_open: options.is_open, maker }
+        Self { pacer: None, step, is_open: options.is_open, maker, rows: Rows::of(options) }
     }
 
     /// Add `count` requests that differ to `out`.
@@ -118,7 +148,10 @@ impl Slots {
             return Next::Wait { until: None, is_starved: true };
         };
         match pacer.poll(now, room) {
-            Pace::Release(slot, count) => Next::Send(Start { number, user: 0, slot, count }),
+            Pace::Release(slot, count) => {
+                let row = self.rows.as_mut().map_or(0, |rows| rows.take());
+                Next::Send(Start { number, user: row, slot, count })
+            }
             Pace::WaitUntil(due) => Next::Wait { until: Some(due), is_starved: false },
             Pace::Done => Next::Wait { until: None, is_starved: false },
         }
@@ -183,4 +216,25 @@ impl Slots {
 #[inline]
 pub(super) const fn judge_message(message: &Message, knows_answers: bool) -> Judgement {
     if message.matches || !knows_answers { Ok(()) } else { Err(Failed::Echo) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(share: Share, count: u64) -> Rows {
+        Rows { next: share.index.into(), step: share.count.into(), count }
+    }
+
+    #[test]
+    fn rows_take_turns_over_all_workers() {
+        let mut one = rows(Share::WHOLE, 3);
+        assert_eq!([(); 7].map(|()| one.take()), [0, 1, 2, 0, 1, 2, 0]);
+        let mut both = [0, 1].map(|index| rows(Share { index, count: 2 }, 3));
+        let taken: Vec<_> = (0..6).map(|at| both[at % 2].take()).collect();
+        assert_eq!(taken, [0, 1, 2, 0, 1, 2]);
+        // More workers than rows.
+        let mut fourth = rows(Share { index: 3, count: 4 }, 2);
+        assert_eq!([(); 3].map(|()| fourth.take()), [1, 1, 1]);
+    }
 }

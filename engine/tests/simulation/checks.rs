@@ -507,6 +507,7 @@ pub(crate) fn climate(plan: &Plan, below: &mut impl FnMut(u64) -> u64) -> Climat
         can_skip: plan.tls().is_none() && below(4) > 0,
         is_head: plan.workload.is_head(),
         is_http2: plan.workload.is_http2(),
+        calls: plan.workload.calls(),
         is_redis: plan.workload.commands().is_some(),
         is_postgres: plan.workload.transactions().is_some(),
         pipeline: plan.workload.pipeline(),

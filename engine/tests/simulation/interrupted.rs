@@ -39,6 +39,7 @@ pub(crate) fn climate(plan: &Plan) -> Climate {
         can_skip: true,
         is_head: false,
         is_http2: false,
+        calls: None,
         is_redis: false,
         is_postgres: false,
         pipeline: 1,

@@ -9,7 +9,9 @@ use uringbench_core::ending::Ending;
 use uringbench_core::http::body::Body;
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::outcome::Outcome;
-use uringbench_core::plan::{Arrivals, HttpVersion, Limit, Load, Plan, Requests, Workload};
+use uringbench_core::plan::{
+    Answers, Arrivals, HttpVersion, Limit, Load, Plan, Requests, StreamKind, StreamPlan, Workload,
+};
 use uringbench_core::rate::Rate;
 use uringbench_core::time::Nanos;
 
@@ -39,12 +41,30 @@ fn plan(seed: u64, below: &mut impl FnMut(u64) -> u64) -> Plan {
     plan.expect("a plan")
 }
 
+/// Calls of gRPC instead, whose bodies take turns.
+fn calling(plan: Plan, below: &mut impl FnMut(u64) -> u64) -> Plan {
+    let (kind, stall) = (StreamKind::Messages, Nanos::from_millis(1));
+    let stream = StreamPlan { kind, stall, events_max: None };
+    let answers = [Answers::Call, Answers::CallStream(stream)][below(2) as usize];
+    let rows: Vec<_> = (0..below(4)).map(|_| vec![b'r'; below(90_000) as usize]).collect();
+    let plan = plan.with(|plan| {
+        if let Workload::Requests(requests) = &mut plan.workload {
+            (requests.answers, requests.rows) = (answers, Arc::new(rows));
+        }
+    });
+    plan.expect("a plan")
+}
+
 fn simulate(seed: u64) -> Sums {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed ^ 0x42);
     let mut below = |bound: u64| random.next_u64() % bound;
     let plan = plan(seed, &mut below);
-    // Every third with users, whose requests differ.
-    let plan = if seed.is_multiple_of(3) { scripted(plan, &mut below) } else { plan };
+    // Every third with users, whose requests differ, and every third with calls.
+    let plan = match seed % 3 {
+        0 => scripted(plan, &mut below),
+        1 => calling(plan, &mut below),
+        _ => plan,
+    };
     // What HTTP/1.1 says to idle connections is not what an HTTP/2 server says.
     let speech = Speech::default();
     let climate = climate(&plan, &mut below);
@@ -72,6 +92,7 @@ fn the_law_holds_for_streams() {
         assert!(seen.counts.of(outcome) > 0, "{outcome:?} was never simulated");
     }
     assert!(seen.counts.retried > 0, "no request was sent again");
+    assert!(seen.totals.events > 0, "no message of a stream was simulated");
     let ended = |ending| seen.totals.endings.of(ending) > 0;
     for ending in [Ending::GoingAway, Ending::BrokenOff, Ending::Malformed, Ending::Late] {
         assert!(ended(ending), "no connection ended so: {ending:?}");

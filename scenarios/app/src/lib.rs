@@ -10,6 +10,7 @@ mod extract;
 mod fault_injection;
 mod features;
 mod files;
+mod grpc;
 mod router;
 mod server;
 mod shootout;

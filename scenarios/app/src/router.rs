@@ -12,7 +12,7 @@ use crate::features::{self, Features};
 use crate::files::{self, Files};
 use crate::stats::{self, Stats};
 use crate::storage::Store;
-use crate::{shootout, taskflow};
+use crate::{grpc, shootout, taskflow};
 
 /// The application behind its routes.
 pub(crate) struct AppState {
@@ -29,6 +29,7 @@ pub(crate) fn routes(app: Arc<AppState>) -> Router {
         .route("/health", get(stats::health))
         .route("/stats", get(stats::show))
         .merge(shootout::routes())
+        .merge(grpc::routes())
         .route("/static/{*path}", get(files::serve))
         .nest("/api/v1", taskflow::routes())
         .nest("/features", features::routes(&app))

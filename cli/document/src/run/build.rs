@@ -10,6 +10,7 @@ use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 
 use uringbench_core::answer_code::{AnswerCode, CodeWord, RedisReply};
 use uringbench_core::cause::Cause;
+use uringbench_core::grpc::status;
 use uringbench_core::http::deviation::Deviation;
 use uringbench_core::http2::settings::Http2Settings;
 use uringbench_core::outcome::{Counts, Outcome};
@@ -274,6 +275,7 @@ fn plan(parts: &DocumentParts<'_>) -> PlanFigures {
         stream: plan.workload.stream().map(|stream| match stream.kind {
             StreamKind::Events => "events".to_owned(),
             StreamKind::Arrivals => "arrivals".to_owned(),
+            StreamKind::Messages => "messages".to_owned(),
         }),
         connection_order: Some(match plan.transport.connections.order {
             ConnectionOrder::RoundRobin => "round-robin".to_owned(),
@@ -304,6 +306,7 @@ fn protocol(plan: &Plan) -> Option<String> {
             QueryMode::Extended => "PostgreSQL extended",
             QueryMode::Prepared => "PostgreSQL prepared",
         },
+        workload if workload.calls().is_some() => "gRPC",
         workload => workload.is_http2().then_some("HTTP/2")?,
     };
     Some(name.to_owned())
@@ -369,6 +372,7 @@ fn counts(record: &RunRecord) -> CountFigures {
     for (code, answers) in record.codes.iter() {
         let word = match code.word() {
             CodeWord::Redis(word) => word.unwrap_or("other").to_owned(),
+            CodeWord::Grpc(status) => status::name(status).to_owned(),
             CodeWord::SqlState(state) if code.is_error() => {
                 String::from_utf8_lossy(&state).into_owned()
             }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct PlanFigures {
     /// The target as typed, without its secrets unless they are kept.
     pub url: String,
-    /// `GET` and so on.
+    /// `GET` and so on; `gRPC` of calls.
     pub method: String,
     /// The CPUs of the workers.
     pub cores: Vec<usize>,
@@ -16,8 +16,8 @@ pub struct PlanFigures {
     /// Requests in flight per connection: pipelined, streams of HTTP/2, or
     /// commands or transactions of a database.
     pub pipeline: u16,
-    /// `HTTP/2`; `RESP2` or `RESP3` of Redis; `PostgreSQL simple`, `extended` or `prepared`; left
-    /// out for the others.
+    /// `HTTP/2`, `gRPC`; `RESP2` or `RESP3` of Redis; `PostgreSQL simple`, `extended` or `prepared`;
+    /// left out for the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
     /// Bytes of the table in which an HTTP/2 target may keep header fields; left out if 4,096.
@@ -60,7 +60,7 @@ pub struct PlanFigures {
     /// Whether messages are sent over WebSockets, not requests.
     #[serde(default)]
     pub websocket: bool,
-    /// The events of answers: `events` or `arrivals`; `null` if they are not streams.
+    /// The events of answers: `events`, `arrivals` or `messages`; `null` if they are not streams.
     #[serde(default)]
     pub stream: Option<String>,
     /// Which free connection takes the next request: `round-robin` or `lifo`.

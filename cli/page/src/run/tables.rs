@@ -219,7 +219,9 @@ fn of_status(document: &Document, outcome: Outcome) -> String {
     }
     let codes = document.counts.by_status.iter().filter(|(code, _)| **code >= 400);
     let codes = codes.map(|(code, &count)| (code.to_string(), count));
-    let words = document.counts.by_code.iter().map(|(word, &count)| (word.clone(), count));
+    // Those of gRPC have successes among them.
+    let words = document.counts.by_code.iter().filter(|(word, _)| *word != "OK");
+    let words = words.map(|(word, &count)| (word.clone(), count));
     let all = codes.chain(words).map(|(code, count)| format!("{code} × {}", show::count(count)));
     all.collect::<Vec<_>>().join(", ")
 }

@@ -4,6 +4,7 @@ pub(crate) mod acceptor;
 pub(crate) mod certificates;
 pub(crate) mod document;
 pub(crate) mod full_backlog;
+pub(crate) mod grpc_server;
 pub(crate) mod http2_server;
 pub(crate) mod nginx;
 pub(crate) mod program;

@@ -64,6 +64,12 @@ impl Run {
         self
     }
 
+    /// Adds arguments, separated by blanks.
+    pub(crate) fn args(mut self, args: &str) -> Self {
+        self.args.extend(args.split_whitespace().map(str::to_owned));
+        self
+    }
+
     /// Adds one argument, which may contain blanks.
     pub(crate) fn arg(mut self, arg: impl Into<String>) -> Self {
         self.args.push(arg.into());

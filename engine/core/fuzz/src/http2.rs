@@ -1,10 +1,10 @@
-//! HTTP/2: the machine reads alike however its bytes are split, and the memo of header blocks
-//! changes nothing.
+//! HTTP/2, and calls of gRPC over it: the machine reads alike however its bytes are split, and the
+//! memo of header blocks changes nothing.
 
 use uringbench_core::http::request::{RequestParts, RequestTemplate};
 use uringbench_core::http2::block::{BlockReader, Blocks};
 use uringbench_core::http2::error::Violation;
-use uringbench_core::http2::machine::{Http2Machine, StreamEvent, WholeAnswer};
+use uringbench_core::http2::machine::{CallAnswers, Http2Machine, StreamEvent, WholeAnswer};
 use uringbench_core::http2::request::RequestFrames;
 use uringbench_core::http2::settings::Http2Settings;
 
@@ -17,6 +17,8 @@ const DEPTH: u16 = 4;
 /// with header blocks remembered or not. Returns how many exchanges ended.
 pub fn h2_machine(input: &[u8]) -> usize {
     let Some((mut choices, stream)) = Choices::take(input) else { return 0 };
+    let calls = [None, Some(CallAnswers::One), Some(CallAnswers::Stream)][choices.up_to(3) - 1];
+    let stream = (stream, calls);
     let mut whole = listen(stream, (&mut Blocks::disabled(), false), |left| left);
     let mut blocks = Blocks::default();
     for _ in 0..2 {
@@ -29,16 +31,18 @@ pub fn h2_machine(input: &[u8]) -> usize {
         heard.events.retain(|event| !matches!(event, StreamEvent::Began { .. }));
     }
     assert_eq!(whole, at_once);
-    let is_end = |event: &&StreamEvent| {
-        !matches!(
-            event,
-            StreamEvent::Opened
-                | StreamEvent::Room
-                | StreamEvent::Began { .. }
-                | StreamEvent::GoingAway { .. }
-        )
-    };
-    whole.events.iter().filter(is_end).count()
+    whole.events.iter().filter(|event| is_end(event)).count()
+}
+
+const fn is_end(event: &StreamEvent) -> bool {
+    !matches!(
+        event,
+        StreamEvent::Opened
+            | StreamEvent::Room
+            | StreamEvent::Began { .. }
+            | StreamEvent::Message { .. }
+            | StreamEvent::GoingAway { .. }
+    )
 }
 
 #[derive(Debug, PartialEq)]
@@ -49,13 +53,16 @@ struct Heard {
 }
 
 fn listen(
-    stream: &[u8],
+    (stream, calls): (&[u8], Option<CallAnswers>),
     (blocks, reads_whole): (&mut Blocks, bool),
     mut piece: impl FnMut(usize) -> usize,
 ) -> Heard {
     let request = RequestTemplate::build(RequestParts::new("GET", "h", "/"));
     let request = RequestFrames::new(&request.expect("it is valid"), "http").expect("it is valid");
     let mut machine = Http2Machine::new(DEPTH, Http2Settings::default());
+    if let Some(answers) = calls {
+        machine = machine.for_calls(answers);
+    }
     let mut heard = Heard { events: Vec::new(), out: Vec::new(), end: Ok(()) };
     let opening = b"\0\0\0\x04\0\0\0\0\0";
     let opened = machine.feed(opening, blocks, &mut heard.out);

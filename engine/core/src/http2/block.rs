@@ -10,6 +10,7 @@ use super::error::Violation;
 use super::head::AnswerFields;
 use super::hpack::decode::{Decoder, Effects};
 use super::hpack::table::{DynamicTable, HpackField};
+use crate::grpc::status::{GrpcStatus, TEXT_BYTES_MAX};
 
 /// Longer blocks are always decoded.
 const KNOWN_BYTES_MAX: usize = 256;
@@ -52,6 +53,9 @@ pub struct Blocks {
     /// Blocks decoded since one was recognised.
     misses_in_row: u32,
     is_disabled: bool,
+    /// The `grpc-message` of the block that is being decoded, and the latest one of each status.
+    text: Vec<u8>,
+    texts: Vec<(u8, Vec<u8>)>,
 }
 
 impl Blocks {
@@ -73,6 +77,21 @@ impl Blocks {
             return Some(self.last);
         }
         self.known.iter().position(is_it)
+    }
+
+    /// The latest `grpc-message` that came with this status, percent-encoded and cut; empty if
+    /// none did. A block that is recognised brings the one of an equal block.
+    pub fn grpc_message(&self, status: u8) -> &[u8] {
+        self.texts.iter().find(|(known, _)| *known == status).map_or(&[], |(_, text)| text)
+    }
+
+    /// The block that was decoded has this status and [`Self::text`].
+    #[cold]
+    fn note_text(&mut self, status: u8) {
+        match self.texts.iter_mut().find(|(known, _)| *known == status) {
+            Some((_, text)) => std::mem::swap(text, &mut self.text),
+            None => self.texts.push((status, std::mem::take(&mut self.text))),
+        }
     }
 
     #[inline]
@@ -219,7 +238,18 @@ impl BlockReader {
         }
         blocks.misses += 1;
         let mut head = AnswerFields::default();
-        let effects = self.decoder.decode(block, |field| head.add(field))?;
+        let text = &mut blocks.text;
+        text.clear();
+        let effects = self.decoder.decode(block, |(name, value)| {
+            head.add((name, value));
+            if name == b"grpc-message" {
+                text.clear();
+                text.extend_from_slice(&value[..value.len().min(TEXT_BYTES_MAX)]);
+            }
+        })?;
+        if let GrpcStatus::Code(status @ 1..) = head.grpc_status {
+            blocks.note_text(status);
+        }
         match effects {
             _ if blocks.is_disabled => {}
             Effects { resizes: true, .. } | Effects { refers: true, inserts: true, .. } => {}

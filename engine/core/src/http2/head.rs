@@ -1,5 +1,8 @@
-//! What a header block means: the status, the length of the body, and whether it is well-formed
-//! (RFC 9113 sections 8.1 to 8.3). Whether it may stand where it does is decided by `machine`.
+//! What a header block means: the status, the length of the body, the status of a call of gRPC, and
+//! whether it is well-formed (RFC 9113 sections 8.1 to 8.3). Whether it may stand where it does is
+//! decided by `machine`.
+
+use crate::grpc::status::GrpcStatus;
 
 /// The fields of a block that an exchange needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -8,6 +11,10 @@ pub struct AnswerFields {
     pub status: Option<u16>,
     /// The value of `content-length`.
     pub content_length: Option<u64>,
+    /// The value of `grpc-status`.
+    pub grpc_status: GrpcStatus,
+    /// Whether `content-type` is that of gRPC.
+    pub is_grpc: bool,
     /// Why it is malformed, if it is.
     pub fault: Option<&'static str>,
     /// An ordinary field has been seen.
@@ -51,13 +58,26 @@ impl AnswerFields {
         if OF_CONNECTIONS.iter().any(|it| it.as_bytes() == name) {
             return Some("a header has a field of HTTP/1.1 connections");
         }
-        if name == b"content-length" {
-            let Some(length) = digits(value) else { return Some("content-length is no number") };
-            let before = self.content_length.replace(length);
-            return before.filter(|before| *before != length).map(|_| "content-length differs");
+        match name {
+            b"content-length" => {
+                let Some(length) = digits(value) else {
+                    return Some("content-length is no number");
+                };
+                let before = self.content_length.replace(length);
+                return before.filter(|before| *before != length).map(|_| "content-length differs");
+            }
+            b"content-type" => self.is_grpc = is_of_grpc(value),
+            b"grpc-status" => self.grpc_status = GrpcStatus::read(value),
+            _ => {}
         }
         None
     }
+}
+
+/// Whether a media type is `application/grpc`, or that with a coding such as `+proto`.
+fn is_of_grpc(value: &[u8]) -> bool {
+    let rest = value.strip_prefix(b"application/grpc");
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
 fn digits(value: &[u8]) -> Option<u64> {
@@ -81,6 +101,21 @@ mod tests {
         let seen = head(&[(":status", "204"), ("content-length", "12"), ("content-length", "12")]);
         assert_eq!((seen.status, seen.content_length, seen.fault), (Some(204), Some(12), None));
         assert_eq!(head(&[("x", "y")]).status, None);
+    }
+
+    #[test]
+    fn calls_of_grpc_are_recognised() {
+        let of = |content_type| {
+            head(&[(":status", "200"), ("content-type", content_type), ("grpc-status", "5")])
+        };
+        for content_type in ["application/grpc", "application/grpc+proto", "application/grpc;x=y"] {
+            let seen = of(content_type);
+            assert!(seen.is_grpc && seen.grpc_status == GrpcStatus::Code(5), "{content_type}");
+        }
+        for content_type in ["application/grpc-web", "text/html", "application/json"] {
+            assert!(!of(content_type).is_grpc, "{content_type}");
+        }
+        assert_eq!(head(&[("grpc-status", "x")]).grpc_status, GrpcStatus::Unreadable);
     }
 
     #[test]

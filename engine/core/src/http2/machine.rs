@@ -4,12 +4,15 @@
 //! does. Payload is counted; `kept` keeps that of answers which are read. What an event means for a
 //! request is decided by the caller.
 
+mod calls;
 mod frames;
 mod kept;
 mod reading;
 mod sending;
 mod whole;
 
+pub use self::calls::CallAnswers;
+use self::calls::Calls;
 use self::kept::Kept;
 pub use self::whole::WholeAnswer;
 use super::block::BlockReader;
@@ -33,6 +36,8 @@ pub struct StreamAnswer {
     pub status: u16,
     /// Bytes of its body, without padding.
     pub body_bytes: u64,
+    /// The status of the call that it answers, if it is one and its HTTP status is 200.
+    pub grpc_status: Option<u8>,
 }
 
 /// An event. Exchanges are named as in [`Http2Machine::begin`]; one that has ended is forgotten.
@@ -44,6 +49,13 @@ pub enum StreamEvent {
     Began {
         /// Its exchange.
         exchange: u32,
+    },
+    /// A message of a stream of messages is complete, and the answer goes on.
+    Message {
+        /// Its exchange.
+        exchange: u32,
+        /// Its number within the answer, from 1.
+        number: u32,
     },
     /// An answer is complete.
     Answered {
@@ -149,6 +161,8 @@ pub struct Http2Machine {
     next_place: u32,
     /// Requests and answers that are kept, if each is its own.
     kept: Option<Box<Kept>>,
+    /// The requests are calls of gRPC.
+    calls: Option<Box<Calls>>,
 }
 
 impl Http2Machine {
@@ -181,6 +195,7 @@ impl Http2Machine {
             unsent: 0,
             next_place: 0,
             kept: None,
+            calls: None,
         }
     }
 

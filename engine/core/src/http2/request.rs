@@ -81,6 +81,8 @@ pub struct RequestFrames {
     /// The whole request as built for HTTP/1.1; its body begins at `body_at`.
     request: Arc<Vec<u8>>,
     body_at: usize,
+    /// Bodies that take turns; none if all requests have the same.
+    rows: Arc<Vec<Vec<u8>>>,
     is_head: bool,
 }
 
@@ -90,12 +92,35 @@ impl RequestFrames {
     /// # Errors
     /// If it relies on something that HTTP/2 does not have.
     pub fn new(request: &RequestTemplate, scheme: &str) -> Result<Self, NotHttp2> {
+        Self::made(request, scheme, |_| true)
+    }
+
+    /// The frames of a call of gRPC, whose body is one of these, or its own if there are none. No
+    /// length of it is announced: the header is the same for all.
+    ///
+    /// # Errors
+    /// If it relies on something that HTTP/2 does not have.
+    pub fn of_call(
+        request: &RequestTemplate,
+        scheme: &str,
+        rows: &Arc<Vec<Vec<u8>>>,
+    ) -> Result<Self, NotHttp2> {
+        let frames = Self::made(request, scheme, |name| name != "content-length")?;
+        Ok(Self { rows: Arc::clone(rows), ..frames })
+    }
+
+    fn made(
+        request: &RequestTemplate,
+        scheme: &str,
+        is_sent: impl Fn(&str) -> bool,
+    ) -> Result<Self, NotHttp2> {
         if request.expects_continue() {
             return Err(NotHttp2::Expecting);
         }
         let head = &request.bytes()[..request.head_length()];
         let head = std::str::from_utf8(head).map_err(|_| NotHttp2::NoRequest)?;
-        let fields = fields(head, scheme)?;
+        let mut fields = fields(head, scheme)?;
+        fields.retain(|(name, _)| is_sent(name));
         let has_body = request.bytes().len() > request.head_length();
         let made = |encoding| framed(&block(&fields, encoding), has_body);
         let all = [Encoding::Priming, Encoding::Steady, Encoding::Emptying, Encoding::Literal];
@@ -103,14 +128,18 @@ impl RequestFrames {
             frames: all.map(made),
             request: Arc::clone(request.shared()),
             body_at: request.head_length(),
+            rows: Arc::default(),
             is_head: request.is_head(),
         })
     }
 
-    /// Its body.
+    /// Its body, or the one of this row if it has several.
     #[inline]
-    pub fn body(&self) -> &[u8] {
-        &self.request[self.body_at..]
+    pub fn body(&self, row: u32) -> &[u8] {
+        match self.rows.get(row as usize) {
+            Some(row) => row,
+            None => &self.request[self.body_at..],
+        }
     }
 
     /// Whether it is a HEAD, so that the answer has no body.
@@ -296,7 +325,7 @@ mod tests {
             );
             assert_eq!(fields[45], "content-length=5");
         }
-        assert_eq!(frames.body(), b"hello");
+        assert_eq!(frames.body(0), b"hello");
     }
 
     #[test]

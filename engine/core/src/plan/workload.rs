@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::script::Script;
 use crate::http::request::RequestTemplate;
+use crate::http2::machine::CallAnswers;
 use crate::postgres::login::PostgresLogin;
 use crate::postgres::statement::Transaction;
 use crate::resp::command::RedisCommand;
@@ -63,6 +64,14 @@ pub struct Requests {
     /// The protocol that carries it.
     #[serde(default)]
     pub version: HttpVersion,
+    /// Bodies that calls of gRPC take in turn instead of the request's own; none if it is the
+    /// same in all.
+    #[serde(with = "crate::stored::shared_list", default, skip_serializing_if = "has_none")]
+    pub rows: Arc<Vec<Vec<u8>>>,
+}
+
+fn has_none(rows: &Arc<Vec<Vec<u8>>>) -> bool {
+    rows.is_empty()
 }
 
 /// Versions of HTTP.
@@ -84,6 +93,10 @@ pub enum Answers {
     Whole,
     /// As a stream, with times of its events.
     Stream(StreamPlan),
+    /// As that to a call of gRPC with one message.
+    Call,
+    /// As that to a call of gRPC with any number of messages, which are the events.
+    CallStream(StreamPlan),
 }
 
 /// One message, sent repeatedly over WebSockets.
@@ -132,6 +145,8 @@ pub enum StreamKind {
     Events,
     /// Every arrival of payload.
     Arrivals,
+    /// A message of gRPC.
+    Messages,
 }
 
 /// The most requests in flight on one connection.
@@ -139,8 +154,14 @@ pub const PIPELINE_MAX: u16 = 256;
 
 impl Requests {
     /// One in flight per connection, read as a whole.
-    pub const fn of(request: RequestTemplate) -> Self {
-        Self { request, pipeline: 1, answers: Answers::Whole, version: HttpVersion::Http1 }
+    pub fn of(request: RequestTemplate) -> Self {
+        Self {
+            request,
+            pipeline: 1,
+            answers: Answers::Whole,
+            version: HttpVersion::Http1,
+            rows: Arc::new(Vec::new()),
+        }
     }
 }
 
@@ -227,8 +248,31 @@ impl Workload {
     /// The stream plan, if answers to the single request are streams.
     pub const fn stream(&self) -> Option<StreamPlan> {
         match self {
-            Self::Requests(Requests { answers: Answers::Stream(stream), .. }) => Some(*stream),
+            Self::Requests(Requests { answers, .. }) => match answers {
+                Answers::Stream(stream) | Answers::CallStream(stream) => Some(*stream),
+                Answers::Whole | Answers::Call => None,
+            },
             _ => None,
+        }
+    }
+
+    /// How the answers to calls of gRPC are read, if such are sent.
+    pub const fn calls(&self) -> Option<CallAnswers> {
+        match self {
+            Self::Requests(Requests { answers, .. }) => match answers {
+                Answers::Call => Some(CallAnswers::One),
+                Answers::CallStream(_) => Some(CallAnswers::Stream),
+                Answers::Whole | Answers::Stream(_) => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// How many bodies requests take in turn; 0 if all have the same.
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Requests(requests) => requests.rows.len(),
+            _ => 0,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use uringbench_core::flow::script::Script;
+use uringbench_core::http2::machine::CallAnswers;
 use uringbench_core::time::{Nanos, Timestamp};
 
 use crate::server::{Answer, Leaving, Manners, Websocket};
@@ -32,6 +33,8 @@ pub(crate) struct Climate {
     pub(crate) can_skip: bool,
     pub(crate) is_head: bool,
     pub(crate) is_http2: bool,
+    /// The requests are calls of gRPC.
+    pub(crate) calls: Option<CallAnswers>,
     pub(crate) is_redis: bool,
     pub(crate) is_postgres: bool,
     pub(crate) pipeline: u16,

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use uringbench_core::grpc::messages;
 use uringbench_core::http2::frame::{self, FrameHeader, PREFACE, flag, kind};
+use uringbench_core::http2::machine::CallAnswers;
 use uringbench_core::time::Nanos;
 
 use super::{End, Happening, World};
@@ -268,6 +270,12 @@ impl World {
             }
         };
         let mut out = frame_of(kind::PING, 0, 0, b"12345678");
+        if let Some(answers) = self.climate.calls {
+            self.answer_call(stream, answers, &mut out);
+            self.send_frames(connection, generation, out);
+            let time = self.now + Nanos(self.below(20_000));
+            return self.at(time, Happening::Answers { connection, generation });
+        }
         if form == 4 {
             out.extend(frame_of(kind::HEADERS, 4, stream, b"\x08\x03103"));
             out.extend(frame_of(kind::HEADERS, 0, stream, &block[..1]));
@@ -282,6 +290,34 @@ impl World {
         self.send_frames(connection, generation, out);
         let time = self.now + Nanos(self.below(20_000));
         self.at(time, Happening::Answers { connection, generation });
+    }
+
+    /// Answers a call: with messages and a status, with a status alone, or wrongly.
+    fn answer_call(&mut self, stream: u32, answers: CallAnswers, out: &mut Vec<u8>) {
+        const HEAD: &[u8] = b"\x88\x0f\x10\x10application/grpc";
+        const STATUS: &[u8] = b"\x00\x0bgrpc-status\x01";
+        let ended = |block: &[u8]| frame_of(kind::HEADERS, 5, stream, block);
+        let form = self.below(12);
+        match form {
+            0 => return out.extend(ended(&[HEAD, STATUS, b"8"].concat())),
+            1 => return out.extend(ended(b"\x08\x03503")),
+            2 => return out.extend(ended(HEAD)),
+            _ => out.extend(frame_of(kind::HEADERS, 4, stream, HEAD)),
+        }
+        let count = if answers == CallAnswers::One { 1 } else { self.below(5) };
+        let mut body = Vec::new();
+        for _ in 0..count {
+            messages::append(&vec![b'm'; self.below(3_000) as usize], &mut body);
+        }
+        let piece = 1 + self.below(2_000) as usize;
+        for piece in body.chunks(piece) {
+            out.extend(frame_of(kind::DATA, 0, stream, piece));
+        }
+        match form {
+            3 => out.extend(frame_of(kind::DATA, flag::END_STREAM, stream, b"")),
+            4 => out.extend(ended(&[STATUS, b"5"].concat())),
+            _ => out.extend(ended(&[STATUS, b"0"].concat())),
+        }
     }
 
     fn send_frames(&mut self, connection: u32, generation: u32, frames: Vec<u8>) {

@@ -8,6 +8,7 @@ use super::super::hpack::table::SIZE_DEFAULT;
 use super::super::request::Encoding;
 use super::super::streams::{Phase, UNKNOWN};
 use super::{Http2Machine, OpenBlock, StreamAnswer, StreamEvent};
+use crate::grpc::status::GrpcStatus;
 
 /// The largest header block, as encoded.
 const BLOCK_BYTES_MAX: usize = 64 << 10;
@@ -106,6 +107,7 @@ impl Http2Machine {
             None => self.blocks.read(block, blocks)?,
             Some(_) => self.read_kept(id, block, blocks)?,
         };
+        let place = self.streams.place(id);
         let Some(stream) = self.streams.get(id) else {
             self.check_closed(id)?;
             self.note_quiet(1)?;
@@ -121,8 +123,11 @@ impl Http2Machine {
                 stream.status = status;
                 stream.expected = content_length.unwrap_or(UNKNOWN);
                 self.quiet = 0;
+                if let Some(calls) = &mut self.calls {
+                    calls.begin_answer(place, status == 200 && head.is_grpc);
+                }
                 Ok(Some(if is_end {
-                    self.finish(id, out)
+                    self.finish(id, head.grpc_status, out)
                 } else {
                     StreamEvent::Began { exchange }
                 }))
@@ -144,17 +149,17 @@ impl Http2Machine {
             (Phase::Body, _) if !is_end => {
                 Ok(Some(self.spoil(id, "a trailer does not end its stream", out)))
             }
-            (Phase::Body, _) => Ok(Some(self.finish(id, out))),
+            (Phase::Body, _) => Ok(Some(self.finish(id, head.grpc_status, out))),
         }
     }
 
-    /// The answer on an open stream is complete.
-    pub(super) fn finish(&mut self, id: u32, out: &mut Vec<u8>) -> StreamEvent {
+    /// The answer on an open stream is complete; `status`: that of a call, in its last block.
+    pub(super) fn finish(&mut self, id: u32, status: GrpcStatus, out: &mut Vec<u8>) -> StreamEvent {
         let Some(stream) = self.streams.get(id) else { return StreamEvent::Room };
-        let (exchange, status, received) = (stream.exchange, stream.status, stream.received);
+        let (exchange, http_status, received) = (stream.exchange, stream.status, stream.received);
         let (is_kept, unsent) = (stream.is_kept, stream.unsent);
         // The answer to a HEAD, and a 304, give the length of what they do not send.
-        let is_without = stream.is_head || matches!(status, 204 | 304);
+        let is_without = stream.is_head || matches!(http_status, 204 | 304);
         let is_whole = match stream.expected {
             _ if is_without => received == 0,
             UNKNOWN => true,
@@ -169,7 +174,15 @@ impl Http2Machine {
         }
         self.keep_answer(id, is_kept);
         self.close(id);
-        StreamEvent::Answered { exchange, answer: StreamAnswer { status, body_bytes: received } }
+        let grpc_status = match &self.calls {
+            None => None,
+            Some(calls) => match calls.end(self.streams.place(id), http_status, status) {
+                Ok(status) => status,
+                Err(fault) => return StreamEvent::Malformed { exchange, fault },
+            },
+        };
+        let answer = StreamAnswer { status: http_status, body_bytes: received, grpc_status };
+        StreamEvent::Answered { exchange, answer }
     }
 
     /// The answer on an open stream is malformed.

@@ -6,6 +6,7 @@ use super::super::error::Violation;
 use super::super::frame::{self, FrameHeader, HEADER_BYTES, PAYLOAD_MAX, flag, kind};
 use super::super::streams::Phase;
 use super::{Http2Machine, Reading, StreamEvent, StreamProgress};
+use crate::grpc::status::GrpcStatus;
 
 impl Http2Machine {
     /// Read bytes up to the first event. Frames that the target has to be sent are added to `out`.
@@ -36,16 +37,22 @@ impl Http2Machine {
                     }
                 },
                 Reading::Skipped(left) => {
-                    let taken = rest.len().min(left as usize);
-                    if self.kept.is_some() {
+                    let mut taken = rest.len().min(left as usize);
+                    let mut event = None;
+                    if self.calls.is_some() {
+                        (taken, event) = self.read_messages(&rest[..taken], left, out);
+                    } else if self.kept.is_some() {
                         self.keep_data(&rest[..taken], left);
                     }
                     rest = &rest[taken..];
                     self.reading = Reading::Skipped(left - taken as u32);
-                    if taken < left as usize {
+                    if taken == left as usize {
+                        self.end_skipped(out).or(event)
+                    } else if event.is_some() {
+                        event
+                    } else {
                         return Ok(StreamProgress { consumed: bytes.len(), event: None });
                     }
-                    self.end_skipped(out)
                 }
                 Reading::Payload => match self.read_payload(&mut rest, blocks, out)? {
                     Some(event) => event,
@@ -175,7 +182,7 @@ impl Http2Machine {
         let FrameHeader { kind, stream, .. } = self.frame;
         let is_end = kind == kind::DATA && self.frame.has(flag::END_STREAM);
         if is_end && self.streams.get(stream).is_some() {
-            return Some(self.finish(stream, out));
+            return Some(self.finish(stream, GrpcStatus::Missing, out));
         }
         None
     }

@@ -13,11 +13,25 @@ impl Http2Machine {
     /// no other one in flight has the same name.
     #[inline]
     pub fn begin(&mut self, exchange: u32, request: &RequestFrames, out: &mut Vec<u8>) {
+        self.begin_row(exchange, (request, 0), out);
+    }
+
+    /// The same, with one of the request's bodies.
+    #[inline]
+    pub fn begin_row(
+        &mut self,
+        exchange: u32,
+        (request, row): (&RequestFrames, u32),
+        out: &mut Vec<u8>,
+    ) {
         let id = self.open(
             exchange,
-            request.body().len(),
+            request.body(row).len(),
             AnswerForm { is_head: request.is_head(), is_kept: false },
         );
+        if let Some(calls) = &mut self.calls {
+            calls.begin(self.streams.place(id), row);
+        }
         request.write(self.encoding, id, out);
         self.encoding = match self.encoding {
             Encoding::Priming | Encoding::Steady => Encoding::Steady,
@@ -67,8 +81,14 @@ impl Http2Machine {
     }
 
     /// Add parts of bodies to `out`, as far as the windows allow, and until it has about `most`
-    /// bytes. Streams take turns. `shared` is the body of the requests that do not have their own.
-    pub fn send_bodies(&mut self, shared: &[u8], most: usize, out: &mut Vec<u8>) {
+    /// bytes. Streams take turns. `shared` gives the body of this row, for requests that do not
+    /// have their own.
+    pub fn send_bodies<'a>(
+        &mut self,
+        shared: impl Fn(u32) -> &'a [u8],
+        most: usize,
+        out: &mut Vec<u8>,
+    ) {
         let mut passed = 0;
         let places = self.streams.places();
         while self.unsent > 0 && self.window.left() > 0 && passed < places && out.len() < most {
@@ -83,9 +103,11 @@ impl Http2Machine {
             if length == 0 {
                 continue;
             }
-            let body = match &self.kept {
-                None => shared,
-                Some(kept) => kept.body(place as usize & (places as usize - 1)),
+            let place = place as usize & (places as usize - 1);
+            let body = match (&self.kept, &self.calls) {
+                (Some(kept), _) => kept.body(place),
+                (None, Some(calls)) => shared(calls.row(place)),
+                (None, None) => shared(0),
             };
             let start = body.len() - stream.unsent as usize;
             stream.unsent -= length as u32;

@@ -1,5 +1,6 @@
 //! Scripts of a server, and what the machine makes of them; `conformance` has those of h2spec.
 
+mod calls;
 mod conformance;
 mod flow;
 mod own;
@@ -119,7 +120,10 @@ impl Client {
 }
 
 const fn answered(exchange: u32, status: u16, body_bytes: u64) -> StreamEvent {
-    StreamEvent::Answered { exchange, answer: StreamAnswer { status, body_bytes } }
+    StreamEvent::Answered {
+        exchange,
+        answer: StreamAnswer { status, body_bytes, grpc_status: None },
+    }
 }
 
 const fn began(exchange: u32) -> StreamEvent {

@@ -23,12 +23,13 @@ pub struct WholeAnswer {
 
 impl Http2Machine {
     /// Read the answer that these bytes begin with, if it is whole, well-formed and of the
-    /// commonest form, nothing has to be sent for it, and its bytes are not kept. Otherwise nothing
-    /// has changed.
+    /// commonest form, nothing has to be sent for it, its bytes are not kept, and it answers no call
+    /// of gRPC. Otherwise nothing has changed.
     #[inline]
     pub fn feed_whole(&mut self, bytes: &[u8], blocks: &mut Blocks) -> Option<WholeAnswer> {
         let is_between = self.reading == Reading::Header && self.have == 0;
-        if !is_between || !self.is_open || self.open_block.is_some() || self.kept.is_some() {
+        let is_common = self.kept.is_none() && self.calls.is_none();
+        if !is_between || !is_common || !self.is_open || self.open_block.is_some() {
             return None;
         }
         let (header, rest) = frame(bytes)?;
@@ -61,7 +62,7 @@ impl Http2Machine {
         self.quiet = 0;
         self.streams.close(header.stream);
         self.live -= 1;
-        let answer = StreamAnswer { status, body_bytes: body_bytes.into() };
+        let answer = StreamAnswer { status, body_bytes: body_bytes.into(), grpc_status: None };
         Some(WholeAnswer { consumed: bytes.len() - behind.len(), exchange, answer })
     }
 }

@@ -5,7 +5,7 @@ use crate::ending::{CLOSED_IDLE, CLOSED_NEW, CLOSED_UNSAID, Ending, STREAM_CUT};
 use crate::flow::exchange::Exchange;
 use crate::flow::step::Step;
 use crate::outcome::Outcome;
-use crate::plan::Load;
+use crate::plan::{Load, StreamKind};
 use crate::summary::{Grouped, Percent, plural};
 use crate::time::Nanos;
 
@@ -38,7 +38,8 @@ impl Run<'_> {
                     const BUSY: &str = "no request was sent in the measured window: every \
                                         connection still waited for the answer to a warm-up \
                                         request";
-                    if self.plan.workload.stream().is_some() {
+                    let stream = self.plan.workload.stream();
+                    if stream.is_some_and(|it| it.kind != StreamKind::Messages) {
                         format!("{BUSY}; end each stream after some events (--events N)")
                     } else {
                         format!("{BUSY}; measure longer (-d)")
@@ -71,7 +72,12 @@ impl Run<'_> {
     pub(super) fn no_events(&self) -> Option<String> {
         let answers = self.record.counts.completed();
         let is_silent = self.plan.workload.stream().is_some() && self.total(|w| w.events) == 0;
+        let has_calls = self.plan.workload.calls().is_some();
         (is_silent && answers > 0).then(|| {
+            if has_calls {
+                let calls = plural(answers, "call");
+                return format!("{calls} brought no message: check what the method returns");
+            }
             format!(
                 "no event arrived in {}: check that they are streams; --sse reads \
                  text/event-stream, --stream counts each arrival of any body",

@@ -109,7 +109,7 @@ fn each_request_sends_its_own_body() {
     let mut bodies = [const { Vec::new() }; 3];
     for _ in 0..4 {
         let Client { machine, out, .. } = &mut client;
-        machine.send_bodies(b"", usize::MAX, out);
+        machine.send_bodies(|_| b"", usize::MAX, out);
         for (kind, flags, stream, payload) in client.sent() {
             assert_eq!(kind, kind::DATA);
             let body = &mut bodies[stream as usize / 2];

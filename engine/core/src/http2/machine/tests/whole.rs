@@ -112,7 +112,7 @@ fn what_asks_for_a_frame_or_is_kept_is_not_read_at_once() {
     let Client { machine, blocks, .. } = &mut client;
     let behind = [answer(3, b"hello"), b"more".to_vec()].concat();
     assert_eq!(machine.feed_whole(&behind[..behind.len() - 5], blocks), None, "a byte is missing");
-    let expected = StreamAnswer { status: 200, body_bytes: 5 };
+    let expected = StreamAnswer { status: 200, body_bytes: 5, grpc_status: None };
     let consumed = behind.len() - 4;
     let read = machine.feed_whole(&behind, blocks);
     assert_eq!(read, Some(WholeAnswer { consumed, exchange: 101, answer: expected }));
