@@ -9,10 +9,10 @@ use crate::support::program::Program;
 
 /// A run as it is stored.
 const RUN: &str = include_str!("../../document/tests/run-v1-tagged.json");
-const BEGAN: &str = "2026-11-23T10:00:00.000Z";
+pub(crate) const BEGAN: &str = "2026-11-23T10:00:00.000Z";
 
 /// Stores a run that began at this time.
-fn store(results: &Path, place: &str, began: &str) {
+pub(crate) fn store(results: &Path, place: &str, began: &str) {
     let folder = results.join(place);
     fs::create_dir_all(&folder).expect("the folder is ours");
     let mut run: serde_json::Value = serde_json::from_str(RUN).expect("JSON");
@@ -21,15 +21,15 @@ fn store(results: &Path, place: &str, began: &str) {
 }
 
 /// The results of a folder, served.
-struct Shown {
+pub(crate) struct Shown {
     _server: Program,
     /// Host and port.
-    host: String,
-    token: String,
+    pub(crate) host: String,
+    pub(crate) token: String,
 }
 
 impl Shown {
-    fn of(results: &Path) -> Self {
+    pub(crate) fn of(results: &Path) -> Self {
         let words = ["serve", results.to_str().expect("a plain name")];
         let server = Program::start(Path::new(env!("CARGO_BIN_EXE_uringbench")), &words);
         let url = server.said().strip_prefix("results at http://").expect("an address").to_owned();
@@ -38,7 +38,7 @@ impl Shown {
     }
 
     /// The answer to a request for this path below the token.
-    fn get(&self, path: &str) -> String {
+    pub(crate) fn get(&self, path: &str) -> String {
         self.ask(&format!("/{}/{path}", self.token), &self.host)
     }
 
