@@ -174,8 +174,8 @@ fn flame(leak: &FlameCut) -> Markup {
                 p id="leak-about" {
                     "A function stands below the one that called it; its width is its share of \
                      the memory that was touched first under load, after the warm-up, and was \
-                     still there at the end. A frame's title has its bytes, and the table below those of \
-                     functions."
+                     still there at the end. A frame's title has its bytes, and the table below \
+                     those of functions."
                 }
             }
             div.plot data-plot="leak" data-tree="leak" { (leak.leak_picture()) }

@@ -73,7 +73,8 @@ impl KnownSecrets {
     pub fn may_be_in(document: &Document) -> bool {
         let of_step = |step: &StepFigures| !(step.causes.is_empty() && step.failures.is_empty());
         let verdict = &document.verdict;
-        !document.counts.causes.is_empty()
+        let counts = &document.counts;
+        !(counts.causes.is_empty() && counts.tolerated.is_empty())
             || document.steps.iter().any(of_step)
             || !(verdict.reasons.is_empty() && verdict.notes.is_empty())
     }
@@ -86,6 +87,7 @@ impl KnownSecrets {
             }
         };
         document.counts.causes.iter_mut().for_each(|it| clear(&mut it.cause));
+        document.counts.tolerated.iter_mut().for_each(|it| clear(&mut it.example));
         for step in &mut document.steps {
             step.causes.iter_mut().for_each(|it| clear(&mut it.cause));
             step.failures.iter_mut().for_each(|it| clear(&mut it.what));
