@@ -49,7 +49,6 @@ mod schedules;
 mod secrets;
 mod servers;
 mod serving;
-mod serving_browser;
 mod side_by_side;
 mod soaks;
 mod soaks_runtimes;

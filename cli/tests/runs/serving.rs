@@ -9,10 +9,10 @@ use crate::support::program::Program;
 
 /// A run as it is stored.
 const RUN: &str = include_str!("../../document/tests/run-v1-tagged.json");
-pub(crate) const BEGAN: &str = "2026-11-23T10:00:00.000Z";
+const BEGAN: &str = "2026-11-23T10:00:00.000Z";
 
 /// Stores a run that began at this time.
-pub(crate) fn store(results: &Path, place: &str, began: &str) {
+fn store(results: &Path, place: &str, began: &str) {
     let folder = results.join(place);
     fs::create_dir_all(&folder).expect("the folder is ours");
     let mut run: serde_json::Value = serde_json::from_str(RUN).expect("JSON");
@@ -21,15 +21,15 @@ pub(crate) fn store(results: &Path, place: &str, began: &str) {
 }
 
 /// The results of a folder, served.
-pub(crate) struct Shown {
+struct Shown {
     _server: Program,
     /// Host and port.
-    pub(crate) host: String,
-    pub(crate) token: String,
+    host: String,
+    token: String,
 }
 
 impl Shown {
-    pub(crate) fn of(results: &Path) -> Self {
+    fn of(results: &Path) -> Self {
         let words = ["serve", results.to_str().expect("a plain name")];
         let server = Program::start(Path::new(env!("CARGO_BIN_EXE_uringbench")), &words);
         let url = server.said().strip_prefix("results at http://").expect("an address").to_owned();
@@ -38,7 +38,7 @@ impl Shown {
     }
 
     /// The answer to a request for this path below the token.
-    pub(crate) fn get(&self, path: &str) -> String {
+    fn get(&self, path: &str) -> String {
         self.ask(&format!("/{}/{path}", self.token), &self.host)
     }
 
