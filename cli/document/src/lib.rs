@@ -31,7 +31,7 @@ pub use histogram_log::{HistogramLog, TAGS};
 pub use interval_log::{IntervalLog, LogError, LogLine, WARMUP, read_log};
 pub use live_objectives::LiveObjectives;
 pub use microbenchmark::{BENCHMARK_SCHEMA, MicroBenchmark, TimeEstimate};
-pub use plan_file::{PlanFile, PlanFileError, Secret, SecretName, SecretTable};
+pub use plan_file::{KnownSecrets, PlanFile, PlanFileError, Secret, SecretName, SecretTable};
 pub use read::ReadError;
 pub use run::*;
 

@@ -2,8 +2,9 @@
 //! unless they are asked for; it names the missing ones.
 //!
 //! Private keys and certificates are named by their files. `secrets` finds secrets, and puts them
-//! back.
+//! back; `known` takes them out of what a target repeats.
 
+mod known;
 mod secrets;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uringbench_core::plan::{Parts, Plan};
 
+pub use known::KnownSecrets;
 use secrets::Places;
 
 use crate::EncodeError;

@@ -13,7 +13,8 @@ use uringbench_core::validity::{self, ProcessCpu};
 use uringbench_decision::insights;
 use uringbench_document::target::{ProcessUsage, TargetUsage};
 use uringbench_document::{
-    Document, DocumentParts, EncodeError, Environment, GitRevision, HistogramLog, PlanFile,
+    Document, DocumentParts, EncodeError, Environment, GitRevision, HistogramLog, KnownSecrets,
+    PlanFile,
 };
 use uringbench_engine::{Control, RunError};
 use uringbench_faults::{FaultRunner, InjectionReport, JournalError};
@@ -179,6 +180,10 @@ impl Experiment {
             timeline: profile.timeline,
         })
         .map_err(ExperimentError::NoDocument)?;
+        if !self.keeps_secrets && KnownSecrets::may_be_in(&document) {
+            let known = KnownSecrets::of(&self.plan, &self.secrets.texts);
+            known.map_err(ExperimentError::NoDocument)?.hide(&mut document);
+        }
         if let Some(chaos) = chaos {
             document.chaos = Some(chaos.figures);
             slo.extend(chaos.objectives);

@@ -95,13 +95,18 @@ function draw_heat(plot, data) {
   for (const cells of data.heat.cells) for (const [, count] of cells) most = Math.max(most, count);
   const shades = [1, 2, 3, 4, 5, 6].map((shade) => colour(`--h${shade}`));
   const shade = (count) => (most <= 1 ? 5 : Math.round((Math.log(count) / Math.log(most)) * 5));
+  // Rows share the edges of cells.
+  const edges = new Map();
+  const edge = (cell) => {
+    if (!edges.has(cell)) edges.set(cell, plot.valToPos(2 ** (cell / data.cells_per_octave), 'y', true));
+    return edges.get(cell);
+  };
   within(plot, (ctx) => {
     data.heat.cells.forEach((cells, at) => {
       const from = plot.valToPos(data.rows.from[at], 'x', true);
       const to = plot.valToPos(data.rows.from[at] + data.rows.length[at], 'x', true);
       for (const [cell, count] of cells) {
-        const top = plot.valToPos(2 ** ((cell + 1) / data.cells_per_octave), 'y', true);
-        const bottom = plot.valToPos(2 ** (cell / data.cells_per_octave), 'y', true);
+        const [top, bottom] = [edge(cell + 1), edge(cell)];
         ctx.fillStyle = shades[shade(count)];
         ctx.fillRect(from, top, Math.max(1, to - from), Math.max(1, bottom - top));
       }
@@ -205,7 +210,8 @@ class TimeCharts {
     keys(host, state, this);
     host.setAttribute('aria-label', `${panel.title}: left and right move, with shift they choose a stretch, escape ends it`);
     new ResizeObserver(() => {
-      if (host.clientWidth > 0) plot.setSize({ width: host.clientWidth, height: plot.height });
+      // The first report is of the width that it has.
+      if (host.clientWidth > 0 && host.clientWidth !== plot.width) plot.setSize({ width: host.clientWidth, height: plot.height });
       this.mark();
     }).observe(host);
     return plot;
@@ -259,7 +265,7 @@ class TimeCharts {
     }
   }
 
-  redraw() {
+  draw() {
     for (const plot of this.plots) plot.redraw(false);
   }
 }
@@ -332,7 +338,10 @@ class CurveChart {
     }, this.values(), this.host);
     this.line = element('p', { class: 'line', 'aria-live': 'polite' });
     this.host.append(this.line);
-    new ResizeObserver(() => this.plot.setSize({ width: Math.max(200, this.host.clientWidth), height: 280 })).observe(this.host);
+    new ResizeObserver(() => {
+      const width = Math.max(200, this.host.clientWidth);
+      if (width !== this.plot.width) this.plot.setSize({ width, height: 280 });
+    }).observe(this.host);
     state.follow(() => this.plot.setData(this.values()));
   }
 
@@ -379,7 +388,7 @@ class CurveChart {
     });
   }
 
-  redraw() {
+  draw() {
     if (this.plot) this.plot.redraw(false);
   }
 }

@@ -122,7 +122,7 @@ class LivePage {
   }
 
   redraw() {
-    if (this.charts) this.charts.redraw();
+    if (this.charts) this.charts.draw();
   }
 }
 

@@ -1,5 +1,5 @@
 // @ts-check
-// Joins the parts: figures that follow the stretch, choices, the table of steps, print and colours.
+// Joins the parts: figures that follow the stretch, choices, print and colours.
 'use strict';
 
 /** Figures at the top: how to read each from sums. */
@@ -139,32 +139,23 @@ function follow_choices(state, sentence, host) {
   });
 }
 
-/** Rows of steps choose their curve. */
-function steps(state, curve) {
-  const table = document.getElementById('steps');
-  if (!table || !curve.plot) return;
-  const by_row = new Map(state.data.steps.map((step) => [String(step.row), step]));
-  const buttons = [];
-  for (const row of table.querySelectorAll('tbody tr')) {
-    const head = row.querySelector('th');
-    const step = by_row.get(row.dataset.step);
-    if (!step) continue;
-    const button = element('button', { type: 'button', 'aria-pressed': 'false', title: 'show its percentiles in the curve' }, head.textContent);
-    button.addEventListener('click', () => {
-      const is_new = curve.step !== step;
-      for (const other of buttons) other.setAttribute('aria-pressed', 'false');
-      button.setAttribute('aria-pressed', String(is_new));
-      curve.show_step(is_new ? step : null);
-    });
-    buttons.push(button);
-    head.replaceChildren(button);
-  }
+async function begin() {
+  if (typeof DecompressionStream === 'undefined') return;
+  const drawn = [...await draw_trees(), ...await draw_run()];
+  const redraw = () => {
+    for (const part of drawn) part.draw();
+  };
+  for (const query of ['(prefers-color-scheme: dark)', 'print']) matchMedia(query).addEventListener('change', redraw);
+  addEventListener('beforeprint', () => {
+    for (const details of document.querySelectorAll('details')) details.open = true;
+  });
+  document.documentElement.dataset.ready = 'yes';
 }
 
-async function begin() {
-  if (typeof DecompressionStream === 'undefined' || typeof uPlot === 'undefined') return;
-  const data = await unpack('data');
-  if (!data) return;
+/** Draw what follows the chosen stretch of a run. */
+async function draw_run() {
+  const data = typeof uPlot === 'undefined' ? null : await unpack('data');
+  if (!data) return [];
   const flame_data = await unpack('flame');
   const state = new State(data);
   const stretch = document.getElementById('stretch');
@@ -177,20 +168,11 @@ async function begin() {
   const charts = new TimeCharts(state);
   const curve = new CurveChart(state);
   const flame_host = document.querySelector('[data-plot="flame"]');
-  const flame = flame_data && flame_host ? new Flame(state, flame_data, flame_host) : null;
+  const flame = flame_data && flame_host ? [new StretchFlame(state, flame_data, flame_host)] : [];
   state.follow(follow_tiles);
   state.follow(follow_scopes);
-  steps(state, curve);
-  const redraw = () => {
-    charts.redraw();
-    curve.redraw();
-    if (flame) flame.draw();
-  };
-  for (const query of ['(prefers-color-scheme: dark)', 'print']) matchMedia(query).addEventListener('change', redraw);
-  addEventListener('beforeprint', () => {
-    for (const details of document.querySelectorAll('details')) details.open = true;
-  });
-  document.documentElement.dataset.ready = 'yes';
+  new StepFilter(state, curve);
+  return [charts, curve, ...flame];
 }
 
 begin();

@@ -1,5 +1,5 @@
 //! The page of a comparison: the verdict in a sentence, the changes with their intervals in one
-//! picture, then figures, runs and functions.
+//! picture, then figures, percentiles, runs, and the CPU time that changed.
 
 use maud::{Markup, html};
 use uringbench_document::comparison::{
@@ -9,6 +9,8 @@ use uringbench_document::comparison::{
 use uringbench_document::timeline::Unit;
 use uringbench_report::comparison::{signed, value};
 
+use crate::band::{self, PercentileBand};
+use crate::flame::FlameDifference;
 use crate::foreign::Foreign;
 use crate::panel::Scale;
 use crate::plot::{FOOT, Plot, Span};
@@ -32,21 +34,49 @@ const COLUMNS: [&str; 9] =
 const FUNCTION_COLUMNS: [&str; 6] =
     ["function", "became", "before µs", "after µs", "change µs", "file"];
 
+/// A comparison, and what its runs add to it.
+#[derive(Clone, Copy, Debug)]
+pub struct ComparisonPage<'a> {
+    /// Its document.
+    pub document: &'a ComparisonDocument,
+    /// For each of its comparisons, in their order, what is known of the runs; may be shorter.
+    pub details: &'a [ComparisonDetails],
+}
+
+/// What the runs add to one of the comparisons.
+#[derive(Clone, Debug, Default)]
+pub struct ComparisonDetails {
+    /// The response times of the runs that count, before and after; `None` if they are unknown.
+    pub bands: Option<[PercentileBand; 2]>,
+    /// The profiles of a run of each side; `None` unless both were profiled.
+    pub difference: Option<FlameDifference>,
+    /// What could not be read, and why, a sentence each.
+    pub missing: Vec<String>,
+}
+
 /// The page as one HTML file.
-pub fn comparison(document: &ComparisonDocument) -> String {
+pub fn comparison(page: &ComparisonPage<'_>) -> String {
+    let document = page.document;
+    let nothing = ComparisonDetails::default();
+    let details = |at: usize| page.details.get(at).unwrap_or(&nothing);
     let body = html! {
         main {
             @for (at, comparison) in document.comparisons.iter().enumerate() {
-                (section(comparison, at == 0))
+                (section(comparison, details(at), at))
             }
             (shell::made())
         }
     };
+    let trees =
+        page.details.iter().zip(0..document.comparisons.len()).filter_map(|(it, at)| {
+            Some(it.difference.as_ref()?.block(&format!("difference-{at}")))
+        });
+    let blocks: Vec<_> = trees.collect();
     let names = document.comparisons.first().map_or_else(
         || "comparison".to_owned(),
         |first| format!("{} against {}", first.after.label, first.before.label),
     );
-    shell::page(&format!("{} · {names}", document.verdict.word().to_uppercase()), &body, &[])
+    shell::page(&format!("{} · {names}", document.verdict.word().to_uppercase()), &body, &blocks)
 }
 
 fn tone(verdict: Decision) -> Tone {
@@ -57,7 +87,7 @@ fn tone(verdict: Decision) -> Tone {
     }
 }
 
-fn section(comparison: &GroupComparison, is_first: bool) -> Markup {
+fn section(comparison: &GroupComparison, details: &ComparisonDetails, at: usize) -> Markup {
     let tone = tone(comparison.verdict);
     let word = comparison.verdict.word().to_uppercase();
     let head = html! {
@@ -65,7 +95,7 @@ fn section(comparison: &GroupComparison, is_first: bool) -> Markup {
     };
     html! {
         header class=(format!("verdict {}", tone.class())) {
-            @if is_first { h1 { (head) } } @else { h2 { (head) } }
+            @if at == 0 { h1 { (head) } } @else { h2 { (head) } }
             p.because { (evidence(comparison)) }
             p.what {
                 "Before: " (Foreign(&named(&comparison.before))) ". After: "
@@ -79,10 +109,20 @@ fn section(comparison: &GroupComparison, is_first: bool) -> Markup {
             }
         }
         @for note in &comparison.notes { p { (Foreign(note)) } }
+        @for sentence in &details.missing { p.missing { (Foreign(sentence)) } }
         @if !comparison.figures.is_empty() {
-            (changes(comparison))
+            (changes(comparison, at))
             (figures(comparison))
-            (values(comparison))
+        }
+        @if let Some(sides) = &details.bands {
+            section aria-label="Percentiles" {
+                h2 { "Percentiles" }
+                (band::figure(sides, names(comparison), &format!("band-{at}")))
+            }
+        }
+        @if !comparison.figures.is_empty() { (values(comparison)) }
+        @if let Some(difference) = &details.difference {
+            (flame(difference, names(comparison), at))
         }
         @if let Some(functions) = &comparison.functions { (self::functions(functions)) }
         (runs(comparison))
@@ -107,6 +147,38 @@ fn named(group: &ComparedGroup) -> String {
     format!("{} ({counted} of {} runs count)", group.label, group.runs.len())
 }
 
+fn names(comparison: &GroupComparison) -> [&str; 2] {
+    [&comparison.before.label, &comparison.after.label]
+}
+
+/// The flame graph of what changed: as wide as after, and for the scripts as before.
+fn flame(difference: &FlameDifference, [before, after]: [&str; 2], at: usize) -> Markup {
+    let id = format!("difference-{at}");
+    let [title, about, line] = ["title", "about", "line"].map(|of| format!("{id}-{of}"));
+    html! {
+        section aria-label="CPU time that changed" {
+            h2 { "CPU time of the target, per request" }
+            figure role="figure" aria-labelledby=(title) aria-describedby=(about) {
+                figcaption {
+                    h3 id=(title) { "Flame graph of the difference" }
+                    p id=(about) {
+                        "A function stands below the one that called it. Widths: CPU time per "
+                        "request of " (Foreign(after)) ". Red with ▲: more than "
+                        (Foreign(before)) "; blue with ▼: less; grey: within two standard "
+                        "deviations of the sampling. A frame's title has its figures, and the "
+                        "table below those of functions that changed beyond chance."
+                    }
+                }
+                div.plot data-plot=(id) data-tree="difference" data-before=(Foreign(before))
+                    data-after=(Foreign(after)) {
+                    (difference.picture())
+                }
+                p.line id=(line) aria-live="polite" {}
+            }
+        }
+    }
+}
+
 /// What became of a figure: a sign and a word.
 fn effect(figure: &FigureChange) -> (&'static str, &'static str) {
     match figure.effect {
@@ -118,7 +190,8 @@ fn effect(figure: &FigureChange) -> (&'static str, &'static str) {
 }
 
 /// The changes with their intervals on one axis.
-fn changes(comparison: &GroupComparison) -> Markup {
+fn changes(comparison: &GroupComparison, number: usize) -> Markup {
+    let [title, about] = ["title", "about"].map(|of| format!("changes-{number}-{of}"));
     let figures = &comparison.figures;
     let reach = figures.iter().flat_map(|figure| {
         let change = figure.change;
@@ -129,10 +202,10 @@ fn changes(comparison: &GroupComparison) -> Markup {
     let at = |share: f64| percent(1.0 + span.share(share) * 98.0);
     let height = figures.len() as f64 * ROW;
     html! {
-        figure role="figure" aria-labelledby="changes-title" aria-describedby="changes-about" {
+        figure role="figure" aria-labelledby=(title) aria-describedby=(about) {
             figcaption {
-                h3 id="changes-title" { "Changes" }
-                p id="changes-about" {
+                h3 id=(title) { "Changes" }
+                p id=(about) {
                     "A dot is the change, its line the 95 % interval; shaded: the noise of this "
                     "host, where it was measured; dotted: the limit of a failure. The table below "
                     "has the same figures."

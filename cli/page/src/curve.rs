@@ -139,7 +139,7 @@ impl Curve {
 }
 
 /// The places that have a name, up to the last.
-fn marks(last: f64) -> Vec<(f64, String)> {
+pub(crate) fn marks(last: f64) -> Vec<(f64, String)> {
     let named = [(2.0, "50 %"), (10.0, "90 %"), (100.0, "99 %"), (1e3, "99.9 %")];
     let more = [(1e4, "99.99 %"), (1e5, "99.999 %"), (1e6, "99.9999 %")];
     let all = named.into_iter().chain(more).filter(|(one_in, _)| *one_in <= last * 0.8);
@@ -147,7 +147,7 @@ fn marks(last: f64) -> Vec<(f64, String)> {
 }
 
 /// One in one, and so on, up to one in all.
-fn places(count: u64) -> Vec<f64> {
+pub(crate) fn places(count: u64) -> Vec<f64> {
     let step = |at: u32| 10_f64.powf(f64::from(at) / f64::from(POINTS_PER_DECADE));
     let mut places: Vec<f64> = (0..).map(step).take_while(|at| *at < count as f64).collect();
     places.push(count.max(1) as f64);
@@ -155,7 +155,7 @@ fn places(count: u64) -> Vec<f64> {
 }
 
 /// The values at these places, as far as there are requests for them.
-fn values(histogram: &Histogram<u64>, one_in: &[f64]) -> Vec<Option<f64>> {
+pub(crate) fn values(histogram: &Histogram<u64>, one_in: &[f64]) -> Vec<Option<f64>> {
     let count = histogram.len() as f64;
     let value = |at: &f64| {
         let nanos = histogram.value_at_quantile(1.0 - 1.0 / at);

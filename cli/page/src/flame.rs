@@ -1,28 +1,33 @@
 //! The flame graph of a page: stacks as a tree, and what of it ran in each row, so that the scripts
-//! can cut it again for any stretch.
+//! can cut it again for any stretch. Trees that are not cut are in `cut` and `difference`.
+
+mod cut;
+mod difference;
+mod kept;
+mod picture;
 
 use std::collections::HashMap;
 
-use maud::{Markup, html};
+use maud::Markup;
 use serde::Serialize;
 
-use crate::foreign::{Foreign, safe};
+pub use cut::FlameCut;
+pub use difference::FlameDifference;
+
+use self::kept::Kept;
+use self::picture::{Shown, layout, picture, with_callers};
 use crate::grid::Grid;
 use crate::shell::Block;
-use crate::svg::percent;
+use crate::show;
 
 /// The largest packed profile, in bytes.
 const PACKED_MAX: usize = 1_200_000;
 /// Share of the whole below which a stack is joined with its caller.
 const SHARE_MIN: f64 = 0.000_2;
+/// The largest such share.
+const SHARE_MAX: f64 = 0.05;
 /// Steps of time in the data, at least, however large the profile.
 const STEPS_MIN: usize = 60;
-/// Smallest share of the width that the picture shows.
-const DRAWN_MIN: f64 = 0.004;
-/// Depth of the picture.
-const DEPTH_MAX: usize = 32;
-/// Pixels of a frame.
-const FRAME: usize = 18;
 
 /// A profile as a tree of stacks, with the weights of each interval of a run.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +55,7 @@ pub struct FlameFrame {
 }
 
 /// Where code is from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CodeOrigin {
     /// The kernel.
@@ -109,7 +114,7 @@ impl FlameProfile {
         loop {
             let block = Block::of("flame", &stepped.data(rows, share));
             let steps = stepped.rows.len().div_ceil(rows);
-            if block.len() <= PACKED_MAX || share > 0.05 {
+            if block.len() <= PACKED_MAX || share > SHARE_MAX {
                 return block;
             }
             if steps / 2 >= STEPS_MIN {
@@ -133,64 +138,47 @@ impl FlameProfile {
 
     /// The whole as a picture, callers above those they call.
     pub(crate) fn picture(&self) -> Markup {
-        let total = self.totals(&self.own());
-        let whole = total[0].max(1);
-        let mut called: HashMap<u32, Vec<u32>> = HashMap::new();
-        for (at, node) in self.nodes.iter().enumerate() {
-            called.entry(node.caller).or_default().push(at as u32 + 1);
-        }
-        let mut drawn = Vec::new();
-        let mut open = vec![(0_u32, 0_usize, 0.0_f64)];
-        while let Some((node, depth, left)) = open.pop() {
-            let mut left = left;
-            let mut children = called.get(&node).cloned().unwrap_or_default();
-            children.sort_by_key(|child| std::cmp::Reverse(total[*child as usize]));
-            for child in children {
-                let share = total[child as usize] as f64 / whole as f64;
-                if share >= DRAWN_MIN && depth < DEPTH_MAX {
-                    drawn.push((child, depth, left, share));
-                    open.push((child, depth + 1, left));
-                }
-                left += share;
+        let total = with_callers(&self.nodes, self.own());
+        let whole = total[0].max(1) as f64;
+        picture(&layout(&self.nodes, &total), |node| {
+            let frame = &self.frames[self.nodes[node as usize - 1].frame as usize];
+            let share = show::share(Some(total[node as usize] as f64 / whole));
+            Shown {
+                class: frame.origin.class(),
+                sign: "",
+                name: &frame.function,
+                title: format!("{}: {share} of the CPU time", frame.named()),
             }
-        }
-        let depth = drawn.iter().map(|(_, depth, _, _)| depth + 1).max().unwrap_or(1);
-        html! {
-            svg.flame width="100%" height=(depth * FRAME) aria-hidden="true" focusable="false" {
-                @for (node, depth, left, share) in drawn {
-                    @let frame = &self.frames[self.nodes[node as usize - 1].frame as usize];
-                    svg x=(percent(left * 100.0)) y=(depth * FRAME)
-                        width=(percent(share * 100.0)) height=(FRAME - 1) {
-                        rect class=(frame.origin.class()) width="100%" height="100%" {}
-                        text x="3" y="13" { (Foreign(&frame.function)) }
-                    }
-                }
-            }
-        }
-    }
-
-    /// Weight of each node with all that it calls.
-    fn totals(&self, own: &[u64]) -> Vec<u64> {
-        let mut total = own.to_vec();
-        for at in (1..total.len()).rev() {
-            let caller = self.nodes[at - 1].caller as usize;
-            total[caller] = total[caller].saturating_add(total[at]);
-        }
-        total
+        })
     }
 
     /// Whether its numbers fit together: a caller comes before those it calls.
     pub(crate) fn is_sound(&self) -> bool {
-        let known = |(at, node): (usize, &FlameNode)| {
-            node.caller as usize <= at && (node.frame as usize) < self.frames.len()
-        };
-        self.nodes.iter().enumerate().all(known)
+        is_tree(&self.frames, &self.nodes)
             && self.intervals.iter().flatten().all(|(node, _)| *node as usize <= self.nodes.len())
     }
 
     /// Whether anything was sampled.
     pub(crate) fn is_empty(&self) -> bool {
         self.intervals.iter().all(Vec::is_empty)
+    }
+}
+
+/// Whether nodes stand behind their callers and name known functions.
+fn is_tree(frames: &[FlameFrame], nodes: &[FlameNode]) -> bool {
+    let known = |(at, node): (usize, &FlameNode)| {
+        node.caller as usize <= at && (node.frame as usize) < frames.len()
+    };
+    nodes.iter().enumerate().all(known)
+}
+
+impl FlameFrame {
+    /// Its name with its file.
+    fn named(&self) -> String {
+        match self.module.is_empty() {
+            true => self.function.clone(),
+            false => format!("{} ({})", self.function, self.module),
+        }
     }
 }
 
@@ -224,31 +212,19 @@ impl<'a> Stepped<'a> {
             sampled.push((from..to).all(is_sampled));
             from = to;
         }
-        Self { profile, rows, sampled, totals: profile.totals(&profile.own()) }
+        Self { profile, rows, sampled, totals: with_callers(&profile.nodes, profile.own()) }
     }
 
     fn data(&self, rows: usize, share: f64) -> FlameData {
         let profile = self.profile;
         let total = &self.totals;
         let least = (total[0] as f64 * share) as u64;
-        // The number of each node that stays, or that of its caller.
-        let mut number = vec![0_u32; total.len()];
-        let (mut callers, mut functions) = (Vec::new(), Vec::new());
-        for at in 1..total.len() {
-            let node = profile.nodes[at - 1];
-            let caller = number[node.caller as usize];
-            number[at] = caller;
-            let is_kept = total[at] > 0 && total[at] >= least;
-            if is_kept {
-                callers.push(caller);
-                functions.push(node.frame);
-                number[at] = callers.len() as u32;
-            }
-        }
+        let is_kept = |node: usize| total[node] > 0 && total[node] >= least;
+        let kept = Kept::of(&profile.frames, &profile.nodes, is_kept);
         let step = |part: &[HashMap<u32, u64>]| {
             let mut weights: HashMap<u32, u64> = HashMap::new();
             for (node, weight) in part.iter().flatten() {
-                let sum = weights.entry(number[*node as usize]).or_default();
+                let sum = weights.entry(kept.number[*node as usize]).or_default();
                 *sum = sum.saturating_add(*weight);
             }
             let mut sorted: Vec<_> = weights.into_iter().collect();
@@ -263,26 +239,8 @@ impl<'a> Stepped<'a> {
         };
         let steps = self.rows.chunks(rows).map(step).collect();
         let sampled = self.sampled.chunks(rows).map(|part| part.iter().all(|it| *it)).collect();
-        let frames = self.used_frames(&mut functions);
+        let Kept { frames, callers, functions, .. } = kept;
         FlameData { frames, callers, functions, steps, sampled, rows, joined_below: share }
-    }
-
-    /// The frames that nodes name, which then name them by their new numbers.
-    fn used_frames(&self, functions: &mut [u32]) -> Vec<(String, String, CodeOrigin)> {
-        let mut frames = Vec::new();
-        let mut number: HashMap<u32, u32> = HashMap::new();
-        for function in functions {
-            let at = *function;
-            *function = *number.entry(at).or_insert_with(|| {
-                let frame = &self.profile.frames[at as usize];
-                frames.push({
-                    let name = |text: &str| safe(text).into_owned();
-                    (name(&frame.function), name(&frame.module), frame.origin)
-                });
-                frames.len() as u32 - 1
-            });
-        }
-        frames
     }
 }
 

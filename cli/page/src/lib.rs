@@ -5,6 +5,7 @@
 //! chosen that every number follows. A policy in the page allows its own scripts alone, by their
 //! hashes, and foreign texts pass through `foreign::Foreign`.
 
+mod band;
 mod capacity;
 mod comparison;
 mod curve;
@@ -21,13 +22,15 @@ pub mod shelf;
 mod shell;
 mod show;
 mod soak;
+mod spark;
 mod suite;
 mod svg;
 mod table;
 mod trend;
 
+pub use band::{PercentileBand, RunCurve};
 pub use capacity::capacity;
-pub use comparison::comparison;
+pub use comparison::{ComparisonDetails, ComparisonPage, comparison};
 pub use live::LiveCourse;
 pub use suite::suite;
 pub use trend::trend;

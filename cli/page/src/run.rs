@@ -14,7 +14,7 @@ use uringbench_document::timeline::columns::TimelineDocument;
 use uringbench_document::{Document, LogLine};
 
 use crate::curve::Curve;
-use crate::flame::FlameProfile;
+use crate::flame::{FlameCut, FlameProfile};
 use crate::grid::{CELLS_PER_OCTAVE, Grid, Row};
 use crate::heat::Heat;
 use crate::objective::Objective;
@@ -35,6 +35,8 @@ pub struct RunPage<'a> {
     pub timeline: Option<&'a TimelineDocument>,
     /// The target's CPU time by stack; `None` unless it was sampled.
     pub profile: Option<&'a FlameProfile>,
+    /// The memory that stays by stack, of a soak whose target was sampled.
+    pub leak: Option<&'a FlameCut>,
     /// The folder of the run, as it was named.
     pub folder: &'a str,
     /// The command that repeats the run; `None` if its plan is not stored.
@@ -95,12 +97,13 @@ pub fn run(page: &RunPage<'_>) -> String {
     let known: Vec<Objective> = parts.objectives.iter().flatten().cloned().collect();
     let curve = Curve::of(document, &known);
     let profile = page.profile.filter(|profile| profile.is_sound() && !profile.is_empty());
+    let leak = page.leak.filter(|leak| document.soak.is_some() && leak.is_something());
     let body = html! {
         main {
             (verdict::header(&parts))
             (figures::tiles(&parts))
             (figures::objectives(&parts))
-            @if let Some(found) = &document.soak { (soak::section(found, page.timeline)) }
+            @if let Some(found) = &document.soak { (soak::section(found, page.timeline, leak)) }
             (figures::chosen(&parts))
             section aria-label="Charts over time" {
                 h2 { "Over time" }
@@ -117,9 +120,10 @@ pub fn run(page: &RunPage<'_>) -> String {
     };
     let mut blocks = Vec::new();
     if !parts.grid.rows.is_empty() {
-        blocks.push(Block::of("data", &data(&parts, &panels, curve.as_ref())));
+        blocks.push(Block::of(shell::COURSES, &data(&parts, &panels, curve.as_ref())));
         blocks.extend(profile.map(|profile| profile.block(&parts.grid)));
     }
+    blocks.extend(leak.map(FlameCut::leak_block));
     shell::page(&title(document), &body, &blocks)
 }
 

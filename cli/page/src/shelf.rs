@@ -18,6 +18,8 @@ use crate::table::heads;
 
 /// Rows of a page.
 pub const SHELF_ROWS: usize = 100;
+/// Folders that cannot be looked into, as far as they are named.
+const UNREAD_SHOWN: usize = 10;
 /// Digits of a commit that are shown.
 const HASH: usize = 8;
 
@@ -57,6 +59,8 @@ pub struct Shelf<'a> {
     pub with: Option<&'a HistoryEntry>,
     /// Other results; none on further pages, and none if runs are looked for.
     pub others: &'a [OtherResult],
+    /// Folders that cannot be looked into, each with the reason.
+    pub unread: &'a [String],
 }
 
 /// The list as a page.
@@ -72,6 +76,7 @@ pub fn shelf(shelf: &Shelf<'_>) -> String {
             (runs(shelf))
             (turning(shelf))
             (others(shelf.others))
+            (unread(shelf.unread))
         }
     };
     shell::browsed(&format!("Results in {}", shelf.root), &body)
@@ -261,6 +266,27 @@ fn others(others: &[OtherResult]) -> Markup {
                             (Foreign(&other.folder))
                         }
                     }
+                }
+            }
+        }
+    }
+}
+
+/// What may be missing above.
+fn unread(folders: &[String]) -> Markup {
+    html! {
+        @if !folders.is_empty() {
+            h2 { "Not looked into" }
+            p {
+                "Results in these folders are missing above: change their permissions, then "
+                code { "uringbench history rebuild" } " adds runs."
+            }
+            ul {
+                @for folder in folders.iter().take(UNREAD_SHOWN) {
+                    li.missing { (Foreign(folder)) }
+                }
+                @if folders.len() > UNREAD_SHOWN {
+                    li { "and " (plural((folders.len() - UNREAD_SHOWN) as u64, "other folder")) }
                 }
             }
         }

@@ -20,13 +20,25 @@ use crate::foreign::Foreign;
 const STYLES: [&str; 2] =
     [include_str!("../assets/uplot/uPlot.min.css"), include_str!("../assets/page.css")];
 /// Scripts, in order: the later ones use the earlier.
-const SCRIPTS: [&str; 5] = [
+const SCRIPTS: [&str; 7] = [
     include_str!("../assets/uplot/uPlot.iife.min.js"),
     include_str!("../assets/state.js"),
     include_str!("../assets/charts.js"),
     include_str!("../assets/flame.js"),
+    include_str!("../assets/trees.js"),
+    include_str!("../assets/steps.js"),
     include_str!("../assets/page.js"),
 ];
+
+/// Scripts of a page whose only data are trees of stacks, in order.
+const TREE_SCRIPTS: [&str; 4] = [
+    include_str!("../assets/state.js"),
+    include_str!("../assets/flame.js"),
+    include_str!("../assets/trees.js"),
+    include_str!("../assets/page.js"),
+];
+/// The name of the data that charts over time need.
+pub(crate) const COURSES: &str = "data";
 
 /// Scripts of a run in progress, in order.
 const LIVE_SCRIPTS: [&str; 4] = [
@@ -38,18 +50,18 @@ const LIVE_SCRIPTS: [&str; 4] = [
 
 /// Data for the scripts: a name and its content.
 pub(crate) struct Block {
-    name: &'static str,
+    name: String,
     packed: String,
 }
 
 impl Block {
     /// Pack `data` as JSON, deflated, in base64.
-    pub(crate) fn of(name: &'static str, data: &impl Serialize) -> Self {
+    pub(crate) fn of(name: &str, data: &impl Serialize) -> Self {
         let mut deflated = DeflateEncoder::new(Vec::new(), Compression::best());
         // Figures are plain numbers and texts, and writing to memory cannot fail.
         let json = serde_json::to_vec(data).unwrap_or_default();
         let packed = deflated.write_all(&json).and_then(|()| deflated.finish()).unwrap_or_default();
-        Self { name, packed: STANDARD.encode(packed) }
+        Self { name: name.to_owned(), packed: STANDARD.encode(packed) }
     }
 
     /// Its length in the page.
@@ -60,7 +72,11 @@ impl Block {
 
 /// The whole page. Without data there are no scripts: the page is its text.
 pub(crate) fn page(title: &str, body: &Markup, blocks: &[Block]) -> String {
-    let scripts: &[&str] = if blocks.is_empty() { &[] } else { &SCRIPTS };
+    let scripts: &[&str] = match blocks {
+        [] => &[],
+        blocks if blocks.iter().any(|block| block.name == COURSES) => &SCRIPTS,
+        _ => &TREE_SCRIPTS,
+    };
     framed(title, body, blocks, (scripts, Reach::Nothing))
 }
 

@@ -1,4 +1,5 @@
-//! The verdict of a soak: what grows, the line through its course, and the functions behind it.
+//! The verdict of a soak: what grows, the line through its course, and the stacks and functions
+//! behind it.
 
 use maud::{Markup, html};
 use uringbench_document::soak::{ResourceFigures, SoakFigures};
@@ -6,6 +7,7 @@ use uringbench_document::target::Interval95;
 use uringbench_document::timeline::Unit;
 use uringbench_document::timeline::columns::TimelineDocument;
 
+use crate::flame::FlameCut;
 use crate::foreign::Foreign;
 use crate::panel::{Line, Panel, Scale, Shape};
 use crate::show;
@@ -18,7 +20,11 @@ const COLUMNS: [&str; 6] =
 const SECONDS_PER_HOUR: f64 = 3_600.0;
 
 /// The section of a run's page.
-pub(crate) fn section(soak: &SoakFigures, timeline: Option<&TimelineDocument>) -> Markup {
+pub(crate) fn section(
+    soak: &SoakFigures,
+    timeline: Option<&TimelineDocument>,
+    leak: Option<&FlameCut>,
+) -> Markup {
     let resources = [
         ("memory", "bytes", &soak.memory),
         ("open files", "files", &soak.fds),
@@ -46,6 +52,7 @@ pub(crate) fn section(soak: &SoakFigures, timeline: Option<&TimelineDocument>) -
             @if let (Some(timeline), Some(memory)) = (timeline, &soak.memory) {
                 (course(timeline, memory))
             }
+            @if let Some(leak) = leak { (flame(leak)) }
             (functions(soak))
             @for note in &soak.notes { p { (Foreign(note)) } }
         }
@@ -155,6 +162,25 @@ impl Fit {
             (*at >= self.from).then(|| self.y + per_hour * (at - self.x) / SECONDS_PER_HOUR)
         };
         x.iter().map(value).collect()
+    }
+}
+
+/// Memory that stays, by the stacks that touched it first.
+fn flame(leak: &FlameCut) -> Markup {
+    html! {
+        figure role="figure" aria-labelledby="leak-title" aria-describedby="leak-about" {
+            figcaption {
+                h3 id="leak-title" { "Memory that stays, by its stacks" }
+                p id="leak-about" {
+                    "A function stands below the one that called it; its width is its share of \
+                     the memory that was touched first under load, after the warm-up, and was \
+                     still there at the end. A frame's title has its bytes, and the table below \
+                     those of functions."
+                }
+            }
+            div.plot data-plot="leak" data-tree="leak" { (leak.leak_picture()) }
+            p #leak-line .line aria-live="polite" {}
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod made;
 
 use made::Made;
 use uringbench_document::insight::{InsightFigures, InsightSeverity};
+use uringbench_document::soak::{LeakFunction, SoakFigures};
 use uringbench_document::target::{Cpu, Function, TargetFigures};
 use uringbench_document::{CauseFigures, Document, FailureCounted, FlowFigures, TimeFigures};
 
@@ -138,6 +139,18 @@ fn everywhere(document: &mut Document, text: &str) {
         total_share: 0.5,
         us_per_request: None,
     };
+    document.soak = Some(SoakFigures {
+        verdict: "leak".to_owned(),
+        reason: text(),
+        notes: vec![text()],
+        leak_functions: vec![LeakFunction {
+            function: text(),
+            bytes: 9,
+            share: 1.0,
+            bytes_per_request: Some(0.5),
+        }],
+        ..SoakFigures::default()
+    });
     document.target = Some(TargetFigures {
         mode: "tasks".to_owned(),
         samples: 9,
@@ -153,6 +166,7 @@ fn no_text_becomes_markup() {
     let plain = {
         let mut made = Made::of_seconds(5);
         everywhere(&mut made.document, "plain");
+        made.leak = made.profile.as_ref().map(|profile| made::cut(profile, 1));
         made.page()
     };
     let tags = |page: &str| body(page).matches('<').count();
@@ -162,6 +176,7 @@ fn no_text_becomes_markup() {
         everywhere(&mut made.document, text);
         if let Some(profile) = &mut made.profile {
             profile.frames.iter_mut().for_each(|frame| frame.function = text.to_owned());
+            made.leak = Some(made::cut(profile, 1));
         }
         let page = made.page();
         assert_eq!(tags(&page), tags(&plain), "{text:?} changed the markup");

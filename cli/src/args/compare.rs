@@ -10,6 +10,8 @@ Examples:
       Compare the runs below two folders.
   uringbench compare 'results/*/GET/20260228*' 'results/*/GET/20260301*' --markdown
       Compare the runs of two days, as Markdown.
+  uringbench compare results/old results/new -o compare.html
+      Write a page too, with percentile bands and what changed in the profiles.
 
 Exit codes: 0 PASS or WARN, 10 FAIL, 12 INCONCLUSIVE, 13 no run of one side measures the target.";
 
@@ -39,6 +41,10 @@ pub(crate) struct CompareArgs {
     pub(crate) limits: LimitArgs,
     #[command(flatten)]
     pub(crate) form: FormArgs,
+
+    /// Write the comparison as a page (HTML) too
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// Options of `uringbench gate`.

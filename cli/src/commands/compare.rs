@@ -2,12 +2,15 @@
 
 use uringbench_decision::Pairing;
 
+use super::report::comparison_page;
 use crate::args::CompareArgs;
 use crate::comparing;
+use crate::console;
 use crate::exit::{Exit, Failure};
+use crate::page_file;
 use crate::store_place::StorePlace;
 
-/// Read the runs, compare, print.
+/// Read the runs, compare, print, and write the page that is wanted.
 pub(crate) fn execute(args: &CompareArgs) -> Result<Exit, Failure> {
     let settings = comparing::settings(&args.limits, Pairing::Independent)?;
     let place = StorePlace::of(&args.store)?;
@@ -16,5 +19,12 @@ pub(crate) fn execute(args: &CompareArgs) -> Result<Exit, Failure> {
         let runs = comparing::runs(&place, std::slice::from_ref(word))?;
         groups.push(comparing::group(word, &runs));
     }
-    comparing::conclude(&place, &groups, settings, &args.form)
+    let document = comparing::compared(&place, &groups, settings)?;
+    comparing::print(&document, &args.form)?;
+    if let Some(out) = &args.out {
+        page_file::store(out, &comparison_page(&document, None))?;
+        // Standard output may be a document.
+        console::note(&format!("the page is in {}", out.display()));
+    }
+    Ok(document.verdict.into())
 }

@@ -215,15 +215,20 @@ fn import(place: &StorePlace, paths: &[PathBuf], tags: &[String]) -> Result<Exit
     send(place, &mut history)
 }
 
+/// Names what of the results is not in the history, and why.
+pub(crate) fn note_left_out(unreadable: &[(PathBuf, String)]) {
+    for (folder, why) in unreadable {
+        console::note(&format!("uringbench: left out {}: {why}", folder.display()));
+    }
+}
+
 fn rebuild(place: &StorePlace) -> Result<Exit, Failure> {
     let root = &place.root;
     if !root.is_dir() {
         return Err(no_history(root));
     }
     let (mut history, rebuilt) = History::rebuild(root).map_err(anyhow::Error::new)?;
-    for (folder, why) in &rebuilt.unreadable {
-        console::note(&format!("uringbench: left out {}: {why}", folder.display()));
-    }
+    note_left_out(&rebuilt.unreadable);
     if let Some(aside) = &rebuilt.set_aside {
         console::note(&format!("uringbench: the damaged file is {} now", aside.display()));
     }
@@ -268,6 +273,7 @@ pub(super) fn runs(
         return Ok(found.with_context(|| format!("cannot read the database {url}"))?);
     }
     let history = History::open_existing(&place.root).map_err(anyhow::Error::new)?;
+    note_left_out(history.as_ref().map(History::left_out).unwrap_or_default());
     let runs = history.map(|history| history.list(filter)).transpose();
     Ok(runs.map_err(anyhow::Error::new)?.unwrap_or_default())
 }
@@ -276,7 +282,7 @@ pub(super) fn runs(
 pub(super) fn filter_of(args: &FilterArgs, now: SystemTime) -> Result<HistoryFilter, Failure> {
     let FilterArgs { name, target, tag, commit, branch, since } = args.clone();
     let since = since.map(|text| since_when(&text, now)).transpose()?;
-    Ok(HistoryFilter { name, target, tag, commit, branch, since, limit: None })
+    Ok(HistoryFilter { name, target, tag, commit, branch, since, ..HistoryFilter::default() })
 }
 
 fn since_when(text: &str, now: SystemTime) -> Result<String, Failure> {

@@ -1,11 +1,13 @@
 //! `uringbench report`: prints stored results, as a report or in the format of another program, or
 //! writes a page of them.
 
+mod compared;
 mod formats;
 mod page;
 mod profile;
 mod stacks;
 
+pub(crate) use compared::comparison_page;
 pub(crate) use page::{DOCUMENTS, Kind, page_of, run_page};
 
 use std::path::Path;

@@ -3,8 +3,9 @@
 //! Nothing but the history's index is written, and no path comes from an address: runs are found
 //! by the IDs that the history has, other results by those of the folders where they lie.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -19,7 +20,8 @@ use uringbench_page::shelf::{
 };
 use uringbench_store::{History, HistoryFilter, StoredRun};
 
-use super::report::{DOCUMENTS, Kind, page_of};
+use super::history::note_left_out;
+use super::report::{DOCUMENTS, Kind, comparison_page, page_of};
 use super::trend::usual_figure;
 use crate::args::ServeArgs;
 use crate::comparing;
@@ -36,6 +38,7 @@ const DEPTH_MAX: usize = 12;
 const FOLDERS_MAX: usize = 50_000;
 /// Results other than runs that are listed, at most.
 const OTHERS_MAX: usize = 500;
+
 /// Listen, say where, and answer until interrupted.
 pub(crate) fn execute(args: &ServeArgs) -> Result<Exit, Failure> {
     let place = StorePlace::of(args.dir.as_slice())?;
@@ -47,6 +50,10 @@ pub(crate) fn execute(args: &ServeArgs) -> Result<Exit, Failure> {
         let root = place.root.display();
         return cannot(format!("there is no folder {root}: name that of the results"));
     }
+    // A history that is missing is made now, not while somebody waits for the list.
+    let history = History::open_existing(&place.root).map_err(anyhow::Error::new)?;
+    note_left_out(history.as_ref().map(History::left_out).unwrap_or_default());
+    drop(history);
     let any_port = LiveAddress(SocketAddr::from(([127, 0, 0, 1], 0)));
     let address = args.listen.unwrap_or(any_port);
     let results = Results { place, turn: Mutex::new(()) };
@@ -105,23 +112,46 @@ impl Results {
     }
 
     fn list(&self, query: &ShelfQuery) -> Result<String, Failure> {
-        let runs = self.history()?.list(&HistoryFilter::default()).map_err(anyhow::Error::new)?;
-        let with = runs.iter().find(|run| run.run_id == query.with).cloned();
-        let find = query.find.to_lowercase();
-        let fitting: Vec<HistoryEntry> =
-            runs.into_iter().filter(|run| is_wanted(run, query, &find)).collect();
-        let first = query.page.saturating_mul(SHELF_ROWS).min(fitting.len());
-        let last = first.saturating_add(SHELF_ROWS).min(fitting.len());
-        let is_whole = ShelfQuery { with: String::new(), ..query.clone() } == ShelfQuery::default();
-        let others = if is_whole { others(&self.place.root) } else { Vec::new() };
+        let history = self.history()?;
+        let failed = anyhow::Error::new;
+        let with = match query.with.as_str() {
+            "" => None,
+            id => history.find(id).map_err(failed)?,
+        };
+        let of_all = ShelfQuery { with: String::new(), page: query.page, ..ShelfQuery::default() };
+        let is_all = ShelfQuery { with: String::new(), ..query.clone() } == of_all;
+        let first = query.page.saturating_mul(SHELF_ROWS);
+        let (runs, total) = match is_all {
+            // Of many runs only those of the page are read.
+            true => {
+                let (limit, skip) = (Some(SHELF_ROWS as u64), first as u64);
+                let filter = HistoryFilter { limit, skip, ..HistoryFilter::default() };
+                (history.list(&filter).map_err(failed)?, history.count().map_err(failed)?)
+            }
+            false => {
+                let find = query.find.to_lowercase();
+                let mut runs = history.list(&HistoryFilter::default()).map_err(failed)?;
+                runs.retain(|run| is_wanted(run, query, &find));
+                let total = runs.len();
+                (runs.into_iter().skip(first).take(SHELF_ROWS).collect(), total)
+            }
+        };
+        let is_first = is_all && query.page == 0;
+        let found = if is_first { self.others(&history)? } else { Others::default() };
         Ok(shelf(&Shelf {
             root: &self.place.root.display().to_string(),
-            runs: &fitting[first..last],
-            total: fitting.len(),
+            runs: &runs,
+            total,
             query,
             with: with.as_ref(),
-            others: &others,
+            others: &found.results,
+            unread: &found.unread,
         }))
+    }
+
+    fn others(&self, history: &History) -> Result<Others, Failure> {
+        let runs = history.folders().map_err(anyhow::Error::new)?;
+        Ok(others(&self.place.root, &runs))
     }
 
     fn run(&self, id: &str) -> Result<String, Failure> {
@@ -130,7 +160,8 @@ impl Results {
     }
 
     fn result(&self, id: &str) -> Result<String, Failure> {
-        let found = others(&self.place.root).into_iter().find(|other| other.id == id);
+        let all = self.others(&self.history()?)?.results;
+        let found = all.into_iter().find(|other| other.id == id);
         let found = found.ok_or_else(|| nothing("this result is not there: it may be deleted"))?;
         Ok(with_way_back(page_of(&self.place.root.join(found.folder))?, "../"))
     }
@@ -146,7 +177,7 @@ impl Results {
             groups.push(comparing::group(&label, &runs));
         }
         let document = comparing::compared(&self.place, &groups, ComparisonSettings::default())?;
-        Ok(with_way_back(uringbench_page::comparison(&document), "./"))
+        Ok(with_way_back(comparison_page(&document, None), "./"))
     }
 
     fn trend(&self, query: &str) -> Result<String, Failure> {
@@ -174,18 +205,31 @@ fn is_wanted(run: &HistoryEntry, query: &ShelfQuery, find: &str) -> bool {
         && (find.is_empty() || texts.any(|text| text.to_lowercase().contains(find)))
 }
 
+/// Results that are no single runs.
+#[derive(Debug, Default)]
+struct Others {
+    results: Vec<OtherResult>,
+    /// Folders that cannot be looked into, each with the reason.
+    unread: Vec<String>,
+}
+
 /// Suites, comparisons and searches for capacity below the folder, by their documents; links are
-/// not followed. What lies inside of one, or of a run, belongs to it.
-fn others(root: &Path) -> Vec<OtherResult> {
-    let mut found = Vec::new();
+/// not followed. What lies inside of one, or of a run, belongs to it. The folders `runs` are known
+/// to be runs: they are the most by far, and are not looked into.
+fn others(root: &Path, runs: &BTreeSet<PathBuf>) -> Others {
+    let mut all = Others::default();
     let mut waiting = VecDeque::from([(root.to_path_buf(), 0)]);
     let mut seen = 0;
     while let Some((folder, depth)) = waiting.pop_front() {
         seen += 1;
-        if seen > FOLDERS_MAX || found.len() >= OTHERS_MAX {
+        if seen > FOLDERS_MAX || all.results.len() >= OTHERS_MAX {
             break;
         }
-        let entries: Vec<_> = fs::read_dir(&folder).into_iter().flatten().flatten().collect();
+        let entries = fs::read_dir(&folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let entries = entries.unwrap_or_else(|why| {
+            all.unread.push(format!("{}: {why}", folder.display()));
+            Vec::new()
+        });
         let is = |entry: &fs::DirEntry, is_kind: fn(&fs::FileType) -> bool| {
             entry.file_type().is_ok_and(|kind| is_kind(&kind))
         };
@@ -197,18 +241,19 @@ fn others(root: &Path) -> Vec<OtherResult> {
             Some((_, kind)) => {
                 let name = folder.strip_prefix(root).unwrap_or(&folder).display().to_string();
                 let id = fingerprint([name.as_str()]);
-                found.push(OtherResult { id, kind: kind.word(), folder: name });
+                all.results.push(OtherResult { id, kind: kind.word(), folder: name });
             }
             None if depth < DEPTH_MAX => {
                 let below = entries.iter().filter(|it| is(it, fs::FileType::is_dir));
-                waiting.extend(below.map(|entry| (entry.path(), depth + 1)));
+                let below = below.map(fs::DirEntry::path).filter(|path| !runs.contains(path));
+                waiting.extend(below.map(|path| (path, depth + 1)));
             }
             None => {}
         }
     }
     // Their folders are named by time.
-    found.sort_by(|one, other| other.folder.cmp(&one.folder));
-    found
+    all.results.sort_by(|one, other| other.folder.cmp(&one.folder));
+    all
 }
 
 #[cfg(test)]
@@ -232,8 +277,19 @@ mod tests {
         fs::create_dir_all(&outside).expect("the folder is ours");
         fs::write(outside.join("suite.json"), "{}").expect("the folder is ours");
         std::os::unix::fs::symlink(&outside, root.join("link")).expect("a link");
-        let found: Vec<_> = others(&root).into_iter().map(|it| (it.kind, it.folder)).collect();
-        assert_eq!(found, [("comparison", "d".to_owned()), ("suite", "a/b/1".to_owned())]);
+        let found = |runs: &[&str]| {
+            let runs = runs.iter().map(|run| root.join(run)).collect();
+            let all = others(&root, &runs);
+            assert_eq!(all.unread, Vec::<String>::new());
+            all.results.into_iter().map(|it| (it.kind, it.folder)).collect::<Vec<_>>()
+        };
+        let both = [("comparison", "d".to_owned()), ("suite", "a/b/1".to_owned())];
+        assert_eq!(found(&[]), both);
+        assert_eq!(found(&["c"]), both, "what is known to be a run is not looked into");
+        assert_eq!(found(&["a"]), both[..1]);
+        let gone = others(&root.join("gone"), &BTreeSet::new());
+        assert_eq!((gone.results.len(), gone.unread.len()), (0, 1));
+        assert!(gone.unread[0].contains("gone: "), "{:?}", gone.unread);
     }
 
     #[test]

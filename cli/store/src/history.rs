@@ -18,7 +18,7 @@ use std::time::Duration;
 
 pub use error::HistoryError;
 pub use filter::HistoryFilter;
-pub(crate) use folders::{below as results_below, entry as entry_in};
+pub(crate) use folders::{Below, entry as entry_in};
 pub use local::{History, Rebuilt};
 pub use remote::{DatabaseUrl, RemoteError, RemoteHistory};
 pub use select::{FoundRun, SelectError, select, select_entries};

@@ -14,7 +14,7 @@ use uringbench_document::civil::Civil;
 use uringbench_document::history::HistoryEntry;
 use uringbench_document::{EncodeError, GitRevision, MicroBenchmark};
 
-use crate::history::{History, HistoryError, entry_in, results_below};
+use crate::history::{Below, History, HistoryError, entry_in};
 use crate::layout::run_folder;
 use crate::write::{BENCHMARK, DOCUMENT, Destination, PLAN, StoreError};
 
@@ -106,7 +106,7 @@ pub fn import_results(
     let folder = if path.is_file() { path.parent().unwrap_or(path) } else { path };
     let runs = match path.is_file() {
         true => vec![folder.to_path_buf()],
-        false => results_below(folder)?,
+        false => Below::of(folder)?.whole()?,
     };
     let benchmarks = criterion::below(folder)?;
     if runs.is_empty() && benchmarks.is_empty() {

@@ -35,7 +35,7 @@ const ESCAPES: [(&str, Escape); 4] = [
 
 /// What is taken out of a plan, and under which number.
 pub(super) struct Places {
-    withheld: Vec<(SecretName, Option<Vec<u8>>)>,
+    pub(super) withheld: Vec<(SecretName, Option<Vec<u8>>)>,
     /// Those given from outside; they are numbered when they are found.
     given: Vec<Secret>,
     /// The header whose value goes on in the next piece.

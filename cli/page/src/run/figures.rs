@@ -161,7 +161,7 @@ pub(super) fn objectives(parts: &Parts<'_>) -> Markup {
         section aria-label="Objectives" {
             h2 { "Objectives " span.scope data-scope { "whole run" } }
             div.wide {
-                table {
+                table #objectives {
                     (heads(&["objective", "measured", "from its bound", "", "missed in"]))
                     tbody {
                         @for (held, objective) in held.iter().zip(&parts.objectives) {
@@ -182,8 +182,9 @@ fn objective_row(parts: &Parts<'_>, held: &SloHeld, objective: Option<&Objective
     };
     let course = objective.and_then(|objective| objective.course(&parts.grid));
     let course = course.map(|it| format!("{} of {} intervals", it.missed, it.decided));
+    let about = objective.and_then(|objective| objective.about.as_deref());
     html! {
-        tr {
+        tr data-about=[about.map(Foreign)] {
             th scope="row" { (Foreign(&held.objective)) }
             td { (Foreign(&held.measured)) }
             td { (margin(parts.page.document, objective).as_deref().unwrap_or(show::NOTHING)) }

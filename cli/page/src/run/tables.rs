@@ -10,6 +10,7 @@ use uringbench_document::{Document, FlowFigures, StepFigures, TimeFigures};
 
 use crate::foreign::{Foreign, safe};
 use crate::show;
+use crate::spark::Sparks;
 use crate::table::{heads, table};
 
 /// Functions shown; the run's document has more.
@@ -72,32 +73,45 @@ fn profile_text(target: &TargetFigures) -> Markup {
     }
 }
 
-const STEP_HEADS: [&str; 8] =
-    ["step", "requests", "passed/s", "failed", "p50", "p99", "p99.9", "max"];
+const STEP_HEADS: [&str; 9] =
+    ["step", "requests", "passed/s", "failed", "p50", "p99", "p99.9", "max", "percentiles"];
 
-/// A row for each flow and each step of a scenario.
+/// A row of the table of steps.
+struct StepRow<'a> {
+    is_flow: bool,
+    name: String,
+    cells: Vec<String>,
+    response: &'a TimeFigures,
+}
+
+/// A row for each flow and each step of a scenario, with its percentiles as a picture.
 pub(super) fn steps(document: &Document) -> Markup {
     if !document.is_scenario() {
         return html! {};
     }
     let flows = document.flows.iter().map(flow_row);
-    let steps = document.steps.iter().map(step_row);
+    let rows: Vec<StepRow<'_>> = flows.chain(document.steps.iter().map(step_row)).collect();
+    let sparks = Sparks::of(rows.iter().map(|row| row.response));
     html! {
         section aria-label="Steps and flows" {
             h2 { "Flows and steps " span.scope data-scope { "measured window" } }
             p #steps-about {
                 "Response times from the moment a step was due; those of a flow are of all its "
-                "steps, without think times."
+                "steps, without think times. Pictures: from p50 at the left to the slowest at "
+                "the right, all rows on the same logarithmic axes."
             }
             div.wide {
                 table #steps {
                     (heads(&STEP_HEADS))
                     tbody {
-                        @for (at, (is_flow, row)) in flows.chain(steps).enumerate() {
-                            tr.flow[is_flow] data-step=(at) {
-                                @for (column, cell) in row.iter().enumerate() {
-                                    @if column == 0 { th scope="row" { (Foreign(cell)) } }
-                                    @else { td { (Foreign(cell)) } }
+                        @for (at, row) in rows.iter().enumerate() {
+                            tr.flow[row.is_flow] data-step=(at) data-name=(Foreign(&row.name)) {
+                                th scope="row" { (Foreign(&row.name)) }
+                                @for cell in &row.cells { td { (Foreign(cell)) } }
+                                td {
+                                    @if let Some(sparks) = &sparks {
+                                        (sparks.picture(row.response))
+                                    }
                                 }
                             }
                         }
@@ -112,29 +126,27 @@ fn times(figures: &TimeFigures) -> [String; 4] {
     [figures.p50, figures.p99, figures.p999, figures.max].map(show::nanos)
 }
 
-fn flow_row(flow: &FlowFigures) -> (bool, Vec<String>) {
+fn flow_row(flow: &FlowFigures) -> StepRow<'_> {
     let ended = flow.passed + flow.failed;
-    let mut row = vec![
-        flow.name.clone(),
+    let mut cells = vec![
         format!("{} flows", show::count(ended)),
         show::per_second(flow.rate),
         failed(flow.failed, ended),
     ];
-    row.extend(times(&flow.response));
-    (true, row)
+    cells.extend(times(&flow.response));
+    StepRow { is_flow: true, name: flow.name.clone(), cells, response: &flow.response }
 }
 
-fn step_row(step: &StepFigures) -> (bool, Vec<String>) {
+fn step_row(step: &StepFigures) -> StepRow<'_> {
     let errors: u64 = step.errors.iter().flatten().map(|(_, count)| count).sum();
     let ended = step.ok.unwrap_or_default() + errors;
-    let mut row = vec![
-        label(step),
+    let mut cells = vec![
         show::count(step.released),
         step.rate.map_or_else(|| show::NOTHING.to_owned(), show::per_second),
         failed(errors, ended),
     ];
-    row.extend(times(&step.response));
-    (false, row)
+    cells.extend(times(&step.response));
+    StepRow { is_flow: false, name: label(step), cells, response: &step.response }
 }
 
 fn label(step: &StepFigures) -> String {
@@ -171,16 +183,53 @@ pub(super) fn step_curves(document: &Document) -> Vec<StepCurve> {
     flows.chain(steps).take(CURVES_MAX).enumerate().map(curve).collect()
 }
 
+/// A row of the table of failures.
+struct FailureRow {
+    cells: [String; 3],
+    /// The step that it is about.
+    about: Option<String>,
+    /// Whether it repeats a part of the whole run's rows, for those who choose the step.
+    is_part: bool,
+}
+
 /// How requests ended, and why.
 pub(super) fn failures(document: &Document) -> Markup {
     let counts = &document.counts;
     if counts.outcomes.errors() == 0 && counts.causes.is_empty() {
         return html! {};
     }
-    let mut rows: Vec<Vec<String>> = counts
-        .causes
-        .iter()
-        .map(|it| vec![it.outcome.clone(), show::count(it.count), it.cause.clone()])
+    let mut rows = failures_of_run(document);
+    rows.extend(document.steps.iter().flat_map(failures_of_step));
+    html! {
+        section aria-label="Failures" {
+            h2 { "Failures " span.scope data-scope { "measured window" } }
+            div.wide {
+                table #failures {
+                    (heads(&["outcome", "requests", "why"]))
+                    tbody {
+                        @for row in &rows {
+                            @let about = row.about.as_deref().map(Foreign);
+                            @let [outcome, requests, why] = &row.cells;
+                            tr data-about=[about] data-only=[row.is_part.then_some("step")]
+                                hidden[row.is_part] {
+                                th scope="row" { (Foreign(outcome)) }
+                                td { (Foreign(requests)) }
+                                td { (Foreign(why)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn failures_of_run(document: &Document) -> Vec<FailureRow> {
+    let counts = &document.counts;
+    let whole = |cells| FailureRow { cells, about: None, is_part: false };
+    let causes = counts.causes.iter();
+    let mut rows: Vec<FailureRow> = causes
+        .map(|it| whole([it.outcome.clone(), show::count(it.count), it.cause.clone()]))
         .collect();
     for outcome in Outcome::ALL.into_iter().filter(|outcome| *outcome != Outcome::Ok) {
         let explained: u64 = counts
@@ -191,25 +240,29 @@ pub(super) fn failures(document: &Document) -> Markup {
             .sum();
         let rest = counts.outcomes.of(outcome).saturating_sub(explained);
         if rest > 0 {
-            rows.push(vec![
-                outcome.key().to_owned(),
-                show::count(rest),
-                of_status(document, outcome),
-            ]);
+            let why = of_status(document, outcome);
+            rows.push(whole([outcome.key().to_owned(), show::count(rest), why]));
         }
     }
-    for step in &document.steps {
-        for failure in &step.failures {
-            let what = format!("{}: {}", label(step), failure.what);
-            rows.push(vec!["failed check".to_owned(), show::count(failure.count), what]);
-        }
-    }
-    html! {
-        section aria-label="Failures" {
-            h2 { "Failures " span.scope data-scope { "measured window" } }
-            (table(&["outcome", "requests", "why"], &rows))
-        }
-    }
+    rows
+}
+
+/// Failed checks, which stand in the table always, and the outcomes of the step alone.
+fn failures_of_step(step: &StepFigures) -> Vec<FailureRow> {
+    let name = label(step);
+    let of_step = |cells, is_part| FailureRow { cells, about: Some(name.clone()), is_part };
+    let checks = step.failures.iter().map(|failure| {
+        let what = format!("{name}: {}", failure.what);
+        of_step(["failed check".to_owned(), show::count(failure.count), what], false)
+    });
+    let outcomes = step.errors.iter().flatten().filter(|(_, count)| **count > 0);
+    let outcomes = outcomes.map(|(outcome, count)| {
+        let causes = step.causes.iter().filter(|cause| cause.outcome == *outcome);
+        let causes = causes.map(|it| format!("{} × {}", it.cause, show::count(it.count)));
+        let why = causes.collect::<Vec<_>>().join(", ");
+        of_step([outcome.clone(), show::count(*count), format!("{name}: {why}")], true)
+    });
+    checks.chain(outcomes).collect()
 }
 
 /// The codes behind answers with an error status.

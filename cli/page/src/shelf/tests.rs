@@ -20,7 +20,7 @@ fn run(id: &str, name: &str) -> HistoryEntry {
 fn shown(runs: &[HistoryEntry], query: &ShelfQuery, with: Option<&HistoryEntry>) -> String {
     let others = [OtherResult { id: "7".to_owned(), kind: "suite", folder: "a<b>/c".to_owned() }];
     let total = runs.len() + query.page * SHELF_ROWS;
-    shelf(&Shelf { root: "results", runs, total, query, with, others: &others })
+    shelf(&Shelf { root: "results", runs, total, query, with, others: &others, unread: &[] })
 }
 
 #[test]
@@ -58,6 +58,21 @@ fn every_run_leads_to_its_page_its_trend_and_its_comparison() {
     ] {
         assert!(page.contains(part), "{part} in {page}");
     }
+}
+
+#[test]
+fn folders_that_cannot_be_looked_into_are_named() {
+    let unread: Vec<String> = (0..12).map(|at| format!("t/<{at}>: permission denied")).collect();
+    let query = ShelfQuery::default();
+    let of = |unread: &[String]| {
+        let (runs, with, others) = (&[][..], None, &[][..]);
+        shelf(&Shelf { root: "results", runs, total: 0, query: &query, with, others, unread })
+    };
+    let page = of(&unread);
+    for part in ["Not looked into", "t/&lt;9&gt;: permission denied", "and 2 other folders"] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    assert!(!page.contains("t/&lt;10&gt;") && !of(&[]).contains("Not looked into"), "{page}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! A headless Chromium, driven through its debugging pipe: messages of JSON that end with NUL, on
-//! its file descriptors 3 and 4. No port, no driver, no network.
+//! its file descriptors 3 and 4. No port, no driver, no network. And what is looked for in a page.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -18,6 +18,31 @@ const START: &str = "exec chromium --headless=new --no-sandbox --disable-gpu --n
     3<&0 4>&1 0</dev/null 1>/dev/null 2>/dev/null";
 /// So long nothing takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Elements whose text has less contrast than people need (WCAG 2.2, 1.4.3).
+pub(crate) const FAINT: &str = r#"(() => {
+    const channel = (c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+    const parse = (text) => text.match(/[\d.]+/g).map(Number);
+    const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+    const ground = (it) => {
+        for (; it; it = it.parentElement) {
+            const found = parse(getComputedStyle(it).backgroundColor);
+            if (found.length < 4 || found[3] > 0.5) return found;
+        }
+        return [255, 255, 255];
+    };
+    const faint = [];
+    const all = 'h1,h2,h3,p,li,td,th,dt,dd,summary,button,label,span,code,a';
+    for (const it of document.querySelectorAll(all)) {
+        const has_text = [...it.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+        if (!has_text || it.offsetParent === null || it.disabled) continue;
+        const [a, b] = [light(parse(getComputedStyle(it).color)), light(ground(it))];
+        const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+        const name = `${it.tagName} ${it.className} ${it.textContent.slice(0, 40)}`;
+        if (ratio < 4.5) faint.push(`${ratio.toFixed(1)} ${name}`);
+    }
+    return faint;
+})()"#;
 
 /// A browser with one tab; ended on drop.
 pub(crate) struct Chromium {

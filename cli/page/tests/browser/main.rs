@@ -2,19 +2,21 @@
 //! can be read and used by keyboard, in the dark, on paper, on a phone and with a screen reader.
 
 mod chromium;
+mod compared;
 #[path = "../documents/mod.rs"]
 mod documents;
+mod hour;
 #[path = "../made/mod.rs"]
 #[expect(dead_code, reason = "other tests make further runs")]
 mod made;
 
 use std::path::PathBuf;
 
-use chromium::Chromium;
+use chromium::{Chromium, FAINT};
 use made::Made;
 use serde_json::json;
 use tempfile::TempDir;
-use uringbench_document::IntervalFigures;
+use uringbench_document::{IntervalFigures, StepFigures};
 
 /// A browser with a page in it.
 struct Opened {
@@ -31,7 +33,7 @@ impl Opened {
     fn open(&mut self, page: &str) {
         let file: PathBuf = self.folder.path().join("page.html");
         std::fs::write(&file, page).expect("the folder is ours");
-        self.browser.open(&file, page.contains("id=\"data\""));
+        self.browser.open(&file, page.contains("application/octet-stream"));
     }
 
     /// Gives the page a colour scheme.
@@ -168,31 +170,6 @@ fn pages_of_other_results_are_faultless_in_both_schemes() {
     }
 }
 
-/// Elements whose text has less contrast than people need (WCAG 2.2, 1.4.3).
-const FAINT: &str = r#"(() => {
-    const channel = (c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
-    const parse = (text) => text.match(/[\d.]+/g).map(Number);
-    const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
-    const ground = (it) => {
-        for (; it; it = it.parentElement) {
-            const found = parse(getComputedStyle(it).backgroundColor);
-            if (found.length < 4 || found[3] > 0.5) return found;
-        }
-        return [255, 255, 255];
-    };
-    const faint = [];
-    const all = 'h1,h2,h3,p,li,td,th,dt,dd,summary,button,label,span,code,a';
-    for (const it of document.querySelectorAll(all)) {
-        const has_text = [...it.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-        if (!has_text || it.offsetParent === null || it.disabled) continue;
-        const [a, b] = [light(parse(getComputedStyle(it).color)), light(ground(it))];
-        const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-        const name = `${it.tagName} ${it.className} ${it.textContent.slice(0, 40)}`;
-        if (ratio < 4.5) faint.push(`${ratio.toFixed(1)} ${name}`);
-    }
-    return faint;
-})()"#;
-
 #[test]
 fn a_page_can_be_read_in_the_dark_on_paper_and_on_a_phone() {
     let Some(mut opened) = Opened::start("a_page_can_be_read") else { return };
@@ -239,18 +216,44 @@ fn every_control_has_a_name() {
 }
 
 #[test]
-fn a_step_draws_its_percentiles() {
-    let Some(mut opened) = Opened::start("a_step_draws_its_percentiles") else { return };
+fn a_step_can_be_found_and_shown_alone() {
+    let Some(mut opened) = Opened::start("a_step_can_be_found") else { return };
     let mut made = Made::of_seconds(10);
+    let held = &mut made.document.slo;
+    held[1].objective = "browse/request p99 < 2.00 ms".to_owned();
     made.document.steps[0].flow = Some("browse".to_owned());
+    made.document.steps[0].errors = Some([("timeout".to_owned(), 3)].into());
+    let other = StepFigures { name: "other".to_owned(), ..made.document.steps[0].clone() };
+    made.document.steps.push(other);
     opened.open(&made.page());
-    let pressed = |opened: &mut Opened| {
-        opened.browser.focus("#steps button");
-        opened.browser.press("Enter", false);
-        opened.browser.evaluate("document.querySelector('#steps button').ariaPressed")
+    let shown = |opened: &mut Opened, table: &str| {
+        let rows = format!(
+            "[...document.querySelectorAll('{table} tbody tr')].filter((it) => !it.hidden).length"
+        );
+        opened.browser.evaluate(&rows).as_u64().expect("a count")
     };
-    assert_eq!(pressed(&mut opened), json!("true"));
-    assert_eq!(pressed(&mut opened), json!("false"));
+    let pressed = "document.querySelector('#steps button').ariaPressed";
+    let whole = ["#objectives", "#failures"].map(|table| shown(&mut opened, table));
+    assert_eq!(whole[0], 2);
+    // Each row has its picture.
+    assert_eq!(opened.browser.evaluate("document.querySelectorAll('#steps .spark').length"), 2);
+    opened.browser.focus("#steps button");
+    opened.browser.press("Enter", false);
+    assert_eq!(opened.browser.evaluate(pressed), json!("true"));
+    let line = opened.browser.text("#steps-line");
+    assert!(line.starts_with("Only browse/request: ") && line.contains("1 objective"), "{line}");
+    assert_eq!((shown(&mut opened, "#objectives"), shown(&mut opened, "#failures")), (1, 1));
+    assert!(opened.browser.text("#failures tr:not([hidden]) td:last-child").contains("request"));
+    opened.browser.press("Escape", false);
+    assert_eq!(opened.browser.evaluate(pressed), json!("false"));
+    let again = ["#objectives", "#failures"].map(|table| shown(&mut opened, table));
+    assert_eq!((again, opened.browser.text("#steps-line").as_str()), (whole, ""));
+    opened.browser.evaluate(
+        "(() => { const it = document.getElementById('steps-search'); it.value = 'OTHER'; \
+         it.dispatchEvent(new Event('input')); })()",
+    );
+    assert_eq!(shown(&mut opened, "#steps"), 1);
+    assert_eq!(opened.browser.text("#steps-line"), "1 of 2 rows");
     opened.is_faultless();
 }
 

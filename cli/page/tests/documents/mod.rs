@@ -2,6 +2,7 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use uringbench_page::ComparisonPage;
 
 /// What a document is about.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +35,10 @@ pub(crate) fn made(kind: Made, document: &Value) -> String {
         serde_json::from_value(document.clone()).expect("it is one")
     }
     match kind {
-        Made::Comparison => uringbench_page::comparison(&read(document)),
+        Made::Comparison => {
+            let document = &read(document);
+            uringbench_page::comparison(&ComparisonPage { document, details: &[] })
+        }
         Made::Suite => uringbench_page::suite(&read(document)),
         Made::Capacity => uringbench_page::capacity(&read(document)),
         Made::Trend => uringbench_page::trend(&read(document)),

@@ -1,5 +1,6 @@
 //! Runs made by a generator: as long, as broad and as hostile as wanted, the same every time.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -9,7 +10,7 @@ use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 use uringbench_document::timeline::TimelineFigures;
 use uringbench_document::timeline::columns::{HostRow, LoadRow, Row, TargetRow, TimelineDocument};
 use uringbench_document::{Document, EncodedHistograms, IntervalFigures, LogLine, SloHeld};
-use uringbench_page::flame::{CodeOrigin, FlameFrame, FlameNode, FlameProfile};
+use uringbench_page::flame::{CodeOrigin, FlameCut, FlameFrame, FlameNode, FlameProfile};
 use uringbench_page::run::{RunPage, run};
 
 /// A document that a version ever wrote, as the base of all others.
@@ -21,6 +22,7 @@ pub(crate) struct Made {
     pub(crate) lines: Vec<LogLine>,
     pub(crate) timeline: Option<TimelineDocument>,
     pub(crate) profile: Option<FlameProfile>,
+    pub(crate) leak: Option<FlameCut>,
 }
 
 /// A source of numbers that is the same every time (Knuth's generator).
@@ -57,6 +59,7 @@ impl Made {
             lines: &self.lines,
             timeline: self.timeline.as_ref(),
             profile: self.profile.as_ref(),
+            leak: self.leak.as_ref(),
             folder: "results/made",
             again: Some("uringbench run --again results/made"),
             missing: &[],
@@ -66,7 +69,7 @@ impl Made {
     /// Nothing but a document.
     pub(crate) fn bare() -> Self {
         let document = Document::read(FIRST).expect("it is one");
-        Self { document, lines: Vec::new(), timeline: None, profile: None }
+        Self { document, lines: Vec::new(), timeline: None, profile: None, leak: None }
     }
 
     /// A run of so many seconds at 1,000 requests per second, slower and failing in the middle.
@@ -218,6 +221,25 @@ fn profile(seconds: usize, dice: &mut Dice) -> FlameProfile {
         intervals: intervals.collect(),
         sampled: vec![true; seconds],
         nodes,
+    }
+}
+
+/// All of a profile, with the heaviest stack so many times as heavy.
+pub(crate) fn cut(profile: &FlameProfile, times: u64) -> FlameCut {
+    let mut own = BTreeMap::<u32, u64>::new();
+    for (node, weight) in profile.intervals.iter().flatten() {
+        *own.entry(*node).or_default() += weight;
+    }
+    let samples = profile.intervals.iter().map(|interval| interval.len() as u64).sum();
+    if let Some(heaviest) = own.values_mut().max() {
+        *heaviest *= times;
+    }
+    FlameCut {
+        frames: profile.frames.clone(),
+        nodes: profile.nodes.clone(),
+        weights: own.into_iter().collect(),
+        samples,
+        requests: 10_000,
     }
 }
 

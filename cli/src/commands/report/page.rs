@@ -10,11 +10,12 @@ use uringbench_document::capacity::CapacityDocument;
 use uringbench_document::suite::SuiteDocument;
 use uringbench_document::timeline::columns::TimelineDocument;
 use uringbench_document::{Document, LogLine, read_log};
-use uringbench_page::flame::FlameProfile;
+use uringbench_page::flame::{FlameCut, FlameProfile};
 use uringbench_page::run::{RunPage, run};
 use uringbench_profiler::profile::{STORED_FILE, read_stored};
 use uringbench_store::{INTERVALS, StoredRun, read_comparison, read_plan};
 
+use super::compared::comparison_page;
 use super::profile;
 use crate::commands::schedule::in_shell;
 use crate::comparing;
@@ -96,7 +97,7 @@ pub(crate) fn page_of(path: &Path) -> Result<String, Failure> {
         }
         Kind::Comparison => {
             let document = read_comparison(path).context("there is nothing to report")?;
-            uringbench_page::comparison(&document)
+            comparison_page(&document, file.parent())
         }
     })
 }
@@ -115,7 +116,7 @@ fn of_groups(place: &StorePlace, words: &[String]) -> Result<String, Failure> {
         groups.push(comparing::group(word, &runs));
     }
     let document = comparing::compared(place, &groups, ComparisonSettings::default())?;
-    Ok(uringbench_page::comparison(&document))
+    Ok(comparison_page(&document, None))
 }
 
 /// The page of a run, with everything in its folder.
@@ -129,15 +130,17 @@ pub(crate) fn run_page(stored: &StoredRun) -> String {
     if let Some(Err(why)) = &timeline {
         kept(Err(why.clone()));
     }
-    let flame = flame(folder, document);
-    kept(flame.as_ref().map(|_| ()).map_err(Clone::clone));
+    let flames = flames(folder, document);
+    kept(flames.as_ref().map(|_| ()).map_err(Clone::clone));
+    let flames = flames.unwrap_or_default();
     let shown = folder.display().to_string();
     let again = again(folder, &shown);
     run(&RunPage {
         document,
         lines: lines.as_deref().unwrap_or_default(),
         timeline: timeline.as_ref().and_then(|read| read.as_ref().ok()),
-        profile: flame.as_ref().ok().and_then(Option::as_ref),
+        profile: flames.run.as_ref(),
+        leak: flames.leak.as_ref(),
         folder: &shown,
         again: again.as_deref(),
         missing: &missing,
@@ -173,14 +176,24 @@ fn timeline(path: &Path) -> Result<TimelineDocument, String> {
     })
 }
 
+/// What of a profile is drawn.
+#[derive(Default)]
+struct Flames {
+    run: Option<FlameProfile>,
+    leak: Option<FlameCut>,
+}
+
 /// The profile, if the run has one.
-fn flame(folder: &Path, document: &Document) -> Result<Option<FlameProfile>, String> {
+fn flames(folder: &Path, document: &Document) -> Result<Flames, String> {
     if !folder.join(STORED_FILE).exists() {
-        return Ok(None);
+        return Ok(Flames::default());
     }
     let unreadable = |why: String| format!("There is no flame graph: {why}.");
     let stored = read_stored(folder).map_err(|why| unreadable(why.to_string()))?;
-    profile::flame(&stored, &document.intervals).map_err(|why| unreadable(why.to_string()))
+    let run = profile::flame(&stored, &document.intervals);
+    let leak = document.soak.as_ref().map(|soak| profile::leak(&stored, soak)).transpose();
+    let read = run.and_then(|run| Ok(Flames { run, leak: leak?.flatten() }));
+    read.map_err(|why| unreadable(why.to_string()))
 }
 
 /// The command that repeats the run; secrets have to be given again.

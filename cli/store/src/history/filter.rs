@@ -21,6 +21,8 @@ pub struct HistoryFilter {
     pub since: Option<String>,
     /// The newest so many.
     pub limit: Option<u64>,
+    /// So many of the newest are left out.
+    pub skip: u64,
 }
 
 /// A database's SQL.
@@ -71,8 +73,15 @@ impl HistoryFilter {
             sql = format!(" WHERE {}", terms.terms.join(" AND "));
         }
         sql.push_str(" ORDER BY timestamp DESC, id DESC");
-        if let Some(limit) = self.limit {
-            sql.push_str(&format!(" LIMIT {limit}"));
+        match (self.limit, self.skip) {
+            (None, 0) => {}
+            (Some(limit), 0) => sql.push_str(&format!(" LIMIT {limit}")),
+            // What is left out needs a limit in SQLite, and databases count with a sign.
+            (limit, skip) => {
+                const ALL: u64 = i64::MAX as u64;
+                let (limit, skip) = (limit.unwrap_or(ALL).min(ALL), skip.min(ALL));
+                sql.push_str(&format!(" LIMIT {limit} OFFSET {skip}"));
+            }
         }
         Condition { sql, values: terms.values }
     }
@@ -131,6 +140,19 @@ impl Terms {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_out_stands_after_the_limit() {
+        let end = |limit, skip| {
+            let filter = HistoryFilter { limit, skip, ..HistoryFilter::default() };
+            let sql = filter.condition(Dialect::Sqlite).sql;
+            sql.rsplit_once("id DESC").map(|(_, end)| end.to_owned()).unwrap_or_default()
+        };
+        assert_eq!(end(Some(100), 200), " LIMIT 100 OFFSET 200");
+        assert_eq!(end(None, 7), " LIMIT 9223372036854775807 OFFSET 7");
+        assert_eq!(end(Some(u64::MAX), u64::MAX).matches("9223372036854775807").count(), 2);
+        assert_eq!((end(None, 0), end(Some(1), 0)), (String::new(), " LIMIT 1".to_owned()));
+    }
 
     #[test]
     fn a_filter_is_a_condition_of_either_database() {

@@ -12,6 +12,7 @@ use uringbench_document::history::HistoryEntry;
 
 use super::error::HistoryError;
 use super::filter::{Dialect, HistoryFilter};
+use super::folders::Below;
 use super::{FILE, PATIENCE, folders, row, schema};
 
 /// The insights of a row of runs: read for the rows that are asked for, by their index.
@@ -26,6 +27,7 @@ pub struct History {
     connection: Connection,
     file: PathBuf,
     root: PathBuf,
+    left_out: Vec<(PathBuf, String)>,
 }
 
 /// What a rebuild found.
@@ -35,7 +37,7 @@ pub struct Rebuilt {
     pub runs: usize,
     /// Entries of runs whose folder is gone.
     pub gone: usize,
-    /// Documents that cannot be read, and why.
+    /// Documents that cannot be read, folders that cannot be looked into, and why.
     pub unreadable: Vec<(PathBuf, String)>,
     /// Where the damaged file is now, if there was one.
     pub set_aside: Option<PathBuf>,
@@ -51,8 +53,7 @@ impl History {
         let is_new = !root.join(FILE).exists();
         let mut history = Self::open_file(root)?;
         if is_new {
-            // Unreadable documents are left out; a rebuild names them.
-            let _rebuilt = history.read_folders()?;
+            history.left_out = history.read_folders()?.unreadable;
         }
         Ok(history)
     }
@@ -66,6 +67,7 @@ impl History {
             connection,
             file,
             root: root.to_path_buf(),
+            left_out: Vec::new(),
         })
     }
 
@@ -99,6 +101,11 @@ impl History {
         &self.root
     }
 
+    /// What could not be read when this history was made, and why; empty if it was there before.
+    pub fn left_out(&self) -> &[(PathBuf, String)] {
+        &self.left_out
+    }
+
     /// The folder of a run.
     pub fn folder_of(&self, entry: &HistoryEntry) -> PathBuf {
         self.root.join(&entry.folder)
@@ -124,6 +131,30 @@ impl History {
     pub fn list(&self, filter: &HistoryFilter) -> Result<Vec<HistoryEntry>, HistoryError> {
         let condition = filter.condition(Dialect::Sqlite);
         self.read(&condition.sql, &condition.values)
+    }
+
+    /// The number of runs.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn count(&self) -> Result<usize, HistoryError> {
+        let sql = "SELECT count(*) FROM benchmark_results";
+        let count = self.connection.query_row(sql, [], |row| row.get::<_, u32>(0));
+        count.map(|count| count as usize).map_err(|cause| HistoryError::of(&self.file, cause))
+    }
+
+    /// The folders of all runs that have one.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn folders(&self) -> Result<BTreeSet<PathBuf>, HistoryError> {
+        let all = || -> rusqlite::Result<_> {
+            let sql = "SELECT folder FROM benchmark_results WHERE folder <> ''";
+            let mut query = self.connection.prepare(sql)?;
+            let folders = query.query_map([], |row| row.get::<_, String>(0))?;
+            folders.map(|folder| Ok(self.root.join(folder?))).collect()
+        };
+        all().map_err(|cause| HistoryError::of(&self.file, cause))
     }
 
     /// The run with this ID.
@@ -201,10 +232,14 @@ impl History {
 
     fn read_folders(&mut self) -> Result<Rebuilt, HistoryError> {
         let before = self.list(&HistoryFilter::default())?;
-        let mut found = folders::below(&self.root)?;
+        let Below { mut found, unread } = Below::of(&self.root)?;
         let elsewhere = before.iter().map(|entry| self.root.join(&entry.folder));
         found.extend(elsewhere.filter(|folder| folders::has_result(folder)));
-        let mut rebuilt = Rebuilt::default();
+        let closed = unread.into_iter().map(|(folder, cause)| {
+            let why = format!("it cannot be looked into ({cause}): change its permissions");
+            (folder, why)
+        });
+        let mut rebuilt = Rebuilt { unreadable: closed.collect(), ..Rebuilt::default() };
         let mut entries = BTreeMap::new();
         for folder in found {
             match folders::entry(&self.root, &folder) {

@@ -8,6 +8,7 @@ use uringbench_document::history::HistoryEntry;
 
 use super::error::HistoryError;
 use super::filter::HistoryFilter;
+use super::folders::Below;
 use super::local::History;
 use super::{FILE, folders, pattern};
 use crate::read::{ReadRunError, StoredRun};
@@ -154,7 +155,7 @@ fn on_disk(root: &Path, word: &str) -> Result<Vec<FoundRun>, SelectError> {
             Some(parent) if parent.as_os_str().is_empty() => folders.push(PathBuf::from(".")),
             Some(parent) => folders.push(parent.to_path_buf()),
             None if folders::has_result(&path) => folders.push(path),
-            None => folders.extend(folders::below(&path)?),
+            None => folders.extend(Below::of(&path)?.whole()?),
         }
     }
     let read = |folder: PathBuf| Ok(FoundRun { entry: folders::entry(root, &folder)?, folder });
