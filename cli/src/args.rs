@@ -9,6 +9,7 @@ mod capacity;
 mod chaos;
 mod compare;
 mod connection;
+mod database;
 mod grpc;
 mod history;
 mod import;
@@ -49,6 +50,7 @@ pub(crate) use compare::{
     BaselineArgs, BaselineCommand, CompareArgs, FormArgs, GateArgs, LimitArgs,
 };
 pub(crate) use connection::{ConnectionArgs, Engine, Sources, TlsArgs, TlsVersion};
+pub(crate) use database::DatabaseArgs;
 pub(crate) use grpc::GrpcArgs;
 pub(crate) use history::{ExportForm, FilterArgs, HistoryArgs, HistoryCommand};
 pub(crate) use import::{ImportArgs, ImportSource};
@@ -348,9 +350,7 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) grpc: GrpcArgs,
     #[command(flatten)]
-    pub(crate) redis: RedisArgs,
-    #[command(flatten)]
-    pub(crate) postgres: PostgresArgs,
+    pub(crate) database: DatabaseArgs,
     #[command(flatten)]
     pub(crate) file: FileArgs,
     #[command(flatten)]

@@ -51,7 +51,7 @@ pub(crate) fn with_tls(url: &mut Url) -> Result<(), Failure> {
 /// The transaction of these options, for the database that the URL's path names.
 pub(crate) fn build(args: &RunArgs, path: &str, given: UrlLogin) -> Result<BuiltRequest, Failure> {
     refuse_http("PostgreSQL", &args.request, &args.stream)?;
-    let PostgresArgs { query_mode, builtin, scale, no_describe } = &args.postgres;
+    let PostgresArgs { query_mode, builtin, scale, no_describe } = &args.database.postgres;
     let (typed, named, method) = match (&args.command, builtin) {
         (Some(command), _) => (command.clone(), Vec::new(), login::shown(command)),
         (None, Some(builtin)) => {
@@ -105,7 +105,7 @@ fn login(path: &str, given: UrlLogin) -> Result<PostgresLogin, Failure> {
 
 /// PostgreSQL is not asked for with another URL.
 pub(crate) fn refuse(args: &RunArgs) -> Result<(), Failure> {
-    let PostgresArgs { query_mode, builtin, scale, no_describe } = &args.postgres;
+    let PostgresArgs { query_mode, builtin, scale, no_describe } = &args.database.postgres;
     if query_mode.is_some() || builtin.is_some() || scale.is_some() || *no_describe {
         return Err(usage(
             "-M, --builtin, --scale and --no-describe are for PostgreSQL: use a postgres:// URL",

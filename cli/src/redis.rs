@@ -40,7 +40,7 @@ pub(crate) fn build(args: &RunArgs, path: &str, given: UrlLogin) -> Result<Built
     refuse_http("Redis", &args.request, &args.stream)?;
     let mut login = login(given)?;
     login.database = database(path)?;
-    if args.redis.resp3 {
+    if args.database.redis.resp3 {
         login.version = RespVersion::Resp3;
     }
     let typed = typed(args)?;
@@ -61,7 +61,7 @@ pub(crate) fn build(args: &RunArgs, path: &str, given: UrlLogin) -> Result<Built
 
 /// Redis is not asked for with another URL.
 pub(crate) fn refuse(args: &RunArgs) -> Result<(), Failure> {
-    let RedisArgs { test, resp3, .. } = &args.redis;
+    let RedisArgs { test, resp3, .. } = &args.database.redis;
     if !test.is_empty() || *resp3 {
         return Err(usage("--test and --resp3 are for Redis: use a redis:// or rediss:// URL"));
     }
@@ -93,7 +93,7 @@ fn database(path: &str) -> Result<u32, Failure> {
 
 /// The command as text.
 fn typed(args: &RunArgs) -> Result<String, Failure> {
-    let RedisArgs { test, keyspace, data_size, .. } = &args.redis;
+    let RedisArgs { test, keyspace, data_size, .. } = &args.database.redis;
     let one = match (&args.command, test.as_slice()) {
         (Some(_), _) if keyspace.is_some() || data_size.is_some() => {
             return Err(usage(

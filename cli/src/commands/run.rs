@@ -28,7 +28,7 @@ pub(crate) fn execute(args: &RunArgs) -> Result<Exit, Failure> {
 
 /// The arguments of each run: one for each test.
 fn tests(args: &RunArgs) -> Result<Vec<RunArgs>, Failure> {
-    let tests = &args.redis.test;
+    let tests = &args.database.redis.test;
     if tests.len() < 2 {
         return Ok(vec![args.clone()]);
     }
@@ -37,7 +37,7 @@ fn tests(args: &RunArgs) -> Result<Vec<RunArgs>, Failure> {
     }
     let one = |test: &RedisTest| {
         let mut args = args.clone();
-        args.redis.test = vec![*test];
+        args.database.redis.test = vec![*test];
         args
     };
     Ok(tests.iter().map(one).collect())
