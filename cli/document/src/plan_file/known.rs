@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use uringbench_core::plan::Plan;
 
-use super::{PASSWORD, Places, Secret, SecretName};
+use super::{PASSWORDS, Places, Secret, SecretName};
 use crate::{Document, EncodeError, StepFigures};
 
 /// Shorter values stand in many texts.
@@ -31,11 +31,12 @@ impl KnownSecrets {
     /// If the plan cannot be encoded as JSON.
     pub fn of(plan: &Plan, secrets: &[Secret]) -> Result<Self, EncodeError> {
         let mut value = serde_json::to_value(&**plan).map_err(EncodeError::of)?;
-        let password = value.pointer(PASSWORD).and_then(|it| it.as_str()).map(str::to_owned);
+        let text_at = |place: &&str| value.pointer(place)?.as_str().map(str::to_owned);
+        let passwords: Vec<String> = PASSWORDS.iter().filter_map(|it| text_at(&it)).collect();
         let mut places = Places::new(secrets);
         places.clear(&mut value);
         let given = secrets.iter().map(|secret| secret.value.clone());
-        let all = places.values().into_iter().chain(given).chain(password);
+        let all = places.values().into_iter().chain(given).chain(passwords);
         Ok(Self::from_values(all))
     }
 
