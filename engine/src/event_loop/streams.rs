@@ -59,8 +59,8 @@ impl Display for NoCall {
         };
         write!(
             f,
-            "HTTP status {} instead of an answer of gRPC, which stands for {}: check the address, and \
-             what is between",
+            "HTTP status {} instead of an answer of gRPC, which stands for {}: check the \
+             address, and what is between",
             self.0,
             status::name(status)
         )

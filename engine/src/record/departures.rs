@@ -88,7 +88,8 @@ pub(crate) struct Notes<'a> {
 }
 
 impl Departures {
-    /// `is_together`: all requests of a turn are sent at its end, those of a connection in one send.
+    /// `is_together`: all requests of a turn are sent at its end, those of a connection in one
+    /// send.
     pub(crate) fn new(is_open: bool, has_due_times: bool, is_together: bool) -> Self {
         let group = match (is_together, is_open) {
             (true, _) => usize::MAX,

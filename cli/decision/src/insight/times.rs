@@ -50,6 +50,10 @@ pub(super) fn long_tail(run: &Document) -> Option<InsightFigures> {
 
 /// The second part of an answer waits for a delayed acknowledgement of the first.
 pub(super) fn delayed_ack(run: &Document) -> Option<InsightFigures> {
+    // Streams take the time that they take.
+    if run.stream.is_some() {
+        return None;
+    }
     let quantiles = |times: &TimeFigures| {
         [
             (50.0, times.p50),

@@ -16,8 +16,8 @@ pub struct PlanFigures {
     /// Requests in flight per connection: pipelined, streams of HTTP/2, or
     /// commands or transactions of a database.
     pub pipeline: u16,
-    /// `HTTP/2`, `gRPC`; `RESP2` or `RESP3` of Redis; `PostgreSQL simple`, `extended` or `prepared`;
-    /// left out for the others.
+    /// `HTTP/2`, `gRPC`; `RESP2` or `RESP3` of Redis; `PostgreSQL simple`, `extended` or
+    /// `prepared`; left out for the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
     /// Bytes of the table in which an HTTP/2 target may keep header fields; left out if 4,096.

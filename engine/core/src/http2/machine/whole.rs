@@ -23,8 +23,8 @@ pub struct WholeAnswer {
 
 impl Http2Machine {
     /// Read the answer that these bytes begin with, if it is whole, well-formed and of the
-    /// commonest form, nothing has to be sent for it, its bytes are not kept, and it answers no call
-    /// of gRPC. Otherwise nothing has changed.
+    /// commonest form, nothing has to be sent for it, its bytes are not kept, and it answers no
+    /// call of gRPC. Otherwise nothing has changed.
     #[inline]
     pub fn feed_whole(&mut self, bytes: &[u8], blocks: &mut Blocks) -> Option<WholeAnswer> {
         let is_between = self.reading == Reading::Header && self.have == 0;
