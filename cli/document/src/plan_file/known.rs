@@ -32,7 +32,7 @@ impl KnownSecrets {
     pub fn of(plan: &Plan, secrets: &[Secret]) -> Result<Self, EncodeError> {
         let mut value = serde_json::to_value(&**plan).map_err(EncodeError::of)?;
         let text_at = |place: &&str| value.pointer(place)?.as_str().map(str::to_owned);
-        let passwords: Vec<String> = PASSWORDS.iter().filter_map(|it| text_at(&it)).collect();
+        let passwords: Vec<String> = PASSWORDS.iter().filter_map(text_at).collect();
         let mut places = Places::new(secrets);
         places.clear(&mut value);
         let given = secrets.iter().map(|secret| secret.value.clone());
