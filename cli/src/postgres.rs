@@ -51,24 +51,14 @@ pub(crate) fn with_tls(url: &mut Url) -> Result<(), Failure> {
 /// The transaction of these options, for the database that the URL's path names.
 pub(crate) fn build(args: &RunArgs, path: &str, given: UrlLogin) -> Result<BuiltRequest, Failure> {
     refuse_http("PostgreSQL", &args.request, &args.stream)?;
-    let PostgresArgs { query_mode, builtin, scale, no_describe } = &args.database.postgres;
-    let (typed, named, method) = match (&args.command, builtin) {
-        (Some(command), _) => (command.clone(), Vec::new(), login::shown(command)),
-        (None, Some(builtin)) => {
-            let named = Builtin::values(scale.unwrap_or(1)).to_vec();
-            (builtin.statements(), named, builtin.name().to_owned())
-        }
-        (None, None) => {
-            return Err(usage(
-                "no statement given: write one behind the URL, as in 'SELECT abalance FROM \
-                 pgbench_accounts WHERE aid = {{int 1 100000}}', or give --builtin select-only",
-            ));
-        }
-    };
+    let PostgresArgs { query_mode, no_describe, .. } = &args.database.postgres;
+    let Wanted { typed, named, method } = wanted(args)?;
     let mode = query_mode.map_or_else(Default::default, Into::into);
     if *no_describe && mode == QueryMode::Simple {
         return Err(usage("--no-describe has no effect in -M simple: the server always describes"));
     }
+    let named: Vec<(&str, String)> =
+        named.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     let Statements { draws, statements } = uringbench_scenario::statements(&typed, &named)
         .map_err(|why| usage(format!("`{method}`: {why}")))?;
     let parts = TransactionParts { mode, describes: !no_describe, draws, statements };
@@ -81,6 +71,45 @@ pub(crate) fn build(args: &RunArgs, path: &str, given: UrlLogin) -> Result<Built
     let login = login(path, given)?;
     let transactions = Transactions { transaction, pipeline: 1, login };
     Ok(BuiltRequest { method, workload: Workload::Transactions(Arc::new(transactions)) })
+}
+
+/// The statements that are asked for.
+struct Wanted {
+    typed: String,
+    /// Their named values.
+    named: Vec<(String, String)>,
+    /// Their name in reports.
+    method: String,
+}
+
+fn wanted(args: &RunArgs) -> Result<Wanted, Failure> {
+    let PostgresArgs { builtin, script, scale, .. } = &args.database.postgres;
+    if scale.is_some() && builtin.is_none() && script.is_none() {
+        return Err(usage("--scale has no effect without --builtin or --script: leave it out"));
+    }
+    let scale = scale.unwrap_or(1);
+    if let Some(path) = script {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path)
+            .map_err(|why| usage(format!("cannot read {shown}: {why}")))?;
+        let script = uringbench_scenario::pgbench_script(&text, scale)
+            .map_err(|why| usage(format!("{shown}, {why}")))?;
+        let name = path.file_name().map_or_else(String::new, |it| it.to_string_lossy().into());
+        return Ok(Wanted { typed: script.text, named: script.named, method: name });
+    }
+    if let Some(builtin) = builtin {
+        let named = Builtin::values(scale).map(|(name, value)| (name.to_owned(), value)).to_vec();
+        let method = builtin.name().to_owned();
+        return Ok(Wanted { typed: builtin.statements(), named, method });
+    }
+    let command = args.command.as_ref().ok_or_else(|| {
+        usage(
+            "no statement given: write one behind the URL, as in 'SELECT abalance FROM \
+             pgbench_accounts WHERE aid = {{int 1 100000}}', or give --builtin select-only",
+        )
+    })?;
+    let method = login::shown(command);
+    Ok(Wanted { typed: command.clone(), named: Vec::new(), method })
 }
 
 /// Who connects to which database.
@@ -105,10 +134,12 @@ fn login(path: &str, given: UrlLogin) -> Result<PostgresLogin, Failure> {
 
 /// PostgreSQL is not asked for with another URL.
 pub(crate) fn refuse(args: &RunArgs) -> Result<(), Failure> {
-    let PostgresArgs { query_mode, builtin, scale, no_describe } = &args.database.postgres;
-    if query_mode.is_some() || builtin.is_some() || scale.is_some() || *no_describe {
+    let PostgresArgs { query_mode, builtin, script, scale, no_describe } = &args.database.postgres;
+    let is_given = builtin.is_some() || script.is_some() || scale.is_some();
+    if query_mode.is_some() || is_given || *no_describe {
         return Err(usage(
-            "-M, --builtin, --scale and --no-describe are for PostgreSQL: use a postgres:// URL",
+            "-M, --builtin, --script, --scale and --no-describe are for PostgreSQL: use a \
+             postgres:// URL",
         ));
     }
     Ok(())

@@ -147,6 +147,8 @@ mod tests {
         }
         let padded = sent("GET k:{{int 3 3 width=12}}");
         assert_eq!(padded.as_deref(), Ok("*2\r\n$3\r\nGET\r\n$14\r\nk:000000000003\r\n"));
+        let skewed = sent("GET k:{{zipf 3 3 1.1 width=12}}");
+        assert_eq!(skewed, padded);
     }
 
     #[test]
@@ -159,6 +161,13 @@ mod tests {
             ("GET {{int -1 100 width=5}}", "negative"),
             ("GET {{int 0 9 wide}}", "width=12"),
             ("GET {{nothing}}", "nothing"),
+            ("GET {{zipf 1}}", "two numbers"),
+            ("GET {{zipf 9 1}}", "{{zipf 1 9}}"),
+            ("GET {{zipf 1 9 0}}", "0.001 to 1000"),
+            ("GET {{gaussian 1 9 1}}", "2 to 1000"),
+            ("GET {{exponential 1 9 nan}}", "{{exponential 1 9 5}}"),
+            ("GET {{zipf 1 9 0.99 width=1 2}}", "does not take `2`"),
+            ("GET {{zipf -1 9 width=3}}", "negative"),
             ("GET {{int 0", "not closed"),
             ("subscribe x", "another command"),
         ] {

@@ -20,8 +20,9 @@ pub(crate) use values::{Headers, Pairs, PerSecond, Scalar, Span, Speed};
 /// A scenario of uringbench.
 ///
 /// In texts `{{name}}` is replaced by a value: a capture of an earlier step, a data column
-/// (`{{users.email}}`), `{{seq}}`, `{{uuid}}`, `{{int 1 1000}}`, `{{string 12}}`, `{{choice a b
-/// c}}`, `{{timestamp}}`, `{{user}}` or `{{env NAME}}`. `{{{{` is a literal `{{`.
+/// (`{{users.email}}`), `{{seq}}`, `{{uuid}}`, `{{int 1 1000}}`, `{{zipf 1 1000}}`, `{{gaussian 1
+/// 1000}}`, `{{exponential 1 1000}}`, `{{string 12}}`, `{{choice a b c}}`, `{{timestamp}}`,
+/// `{{user}}` or `{{env NAME}}`. `{{{{` is a literal `{{`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Scenario {

@@ -14,6 +14,7 @@ mod form;
 mod format;
 mod generate;
 mod load;
+mod pgbench;
 pub mod plan;
 mod replay;
 mod request;
@@ -27,6 +28,7 @@ mod text;
 pub use command::command;
 pub use diagnostic::Diagnostic;
 pub use faults::{chaos_plan, fault};
+pub use pgbench::{PgbenchScript, pgbench_script};
 pub use statement::{Statements, statements};
 
 use diagnostic::Diagnostics;

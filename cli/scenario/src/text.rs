@@ -1,6 +1,7 @@
 //! Texts with `{{…}}`: which parts are values, and which ones.
 
 use uringbench_core::flow::expected::Expected;
+use uringbench_core::flow::skew::{Skew, SkewForm, SkewParts};
 use uringbench_core::flow::template::Marks;
 use uringbench_core::flow::text as core;
 use uringbench_core::flow::value::{Escape, PADDED_MAX, TemplateValue, Value};
@@ -9,7 +10,19 @@ use crate::diagnostic::did_you_mean;
 use crate::template::{Token, TokenKind, tokens};
 
 /// Names with a built-in meaning.
-const BUILT_IN: [&str; 8] = ["seq", "uuid", "int", "string", "choice", "timestamp", "user", "env"];
+const BUILT_IN: [&str; 11] = [
+    "seq",
+    "uuid",
+    "int",
+    "zipf",
+    "gaussian",
+    "exponential",
+    "string",
+    "choice",
+    "timestamp",
+    "user",
+    "env",
+];
 /// The longest generated string: a longer one should be a body.
 const LETTERS_MAX: usize = 65_536;
 
@@ -155,6 +168,7 @@ impl Names<'_> {
             ("int", [low, high]) => int(low, high)?,
             ("int", [low, high, width]) => padded(low, high, width)?,
             ("int", _) => return Err("{{int}} takes two numbers: write {{int 1 1000}}".into()),
+            ("zipf" | "gaussian" | "exponential", arguments) => skewed(name, arguments)?,
             ("string", [count]) => letters(count)?,
             ("string", _) => return Err("{{string}} takes a length: write {{string 12}}".into()),
             ("choice", []) => {
@@ -220,42 +234,96 @@ pub(crate) fn name_error(name: &str) -> Option<String> {
 }
 
 fn int(low: &str, high: &str) -> Result<Value, String> {
-    range(low, high).map(|(low, high)| Value::Int { low, high })
+    range("int", low, high).map(|(low, high)| Value::Int { low, high })
 }
 
 /// The bounds of random numbers.
-fn range(low: &str, high: &str) -> Result<(i64, i64), String> {
+fn range(name: &str, low: &str, high: &str) -> Result<(i64, i64), String> {
     let number = |text: &str| {
         text.parse::<i64>()
-            .map_err(|_| format!("`{text}` is not a whole number: write {{{{int 1 1000}}}}"))
+            .map_err(|_| format!("`{text}` is not a whole number: write {{{{{name} 1 1000}}}}"))
     };
     const MOST: i64 = i64::MAX - 1;
     let (low, high) = (number(low)?, number(high)?);
     match high.checked_sub(low) {
         Some(0..=MOST) => Ok((low, high)),
         Some(..0) => {
-            Err(format!("{{{{int}}}} ends before it begins: write {{{{int {high} {low}}}}}"))
+            Err(format!("{{{{{name}}}}} ends before it begins: write {{{{{name} {high} {low}}}}}"))
         }
-        _ => Err("{{int}} spans more than 2^63 numbers: write a smaller range".to_owned()),
+        _ => Err(format!("{{{{{name}}}}} spans more than 2^63 numbers: write a smaller range")),
     }
 }
 
 /// A number with zeros before it.
 fn padded(low: &str, high: &str, width: &str) -> Result<Value, String> {
-    let (low, high) = range(low, high)?;
+    let (low, high) = range("int", low, high)?;
+    let width = digits("int", (low, high), width)?;
+    // Neither is negative.
+    Ok(Value::Padded { low: low.unsigned_abs(), high: high.unsigned_abs(), width })
+}
+
+/// How many digits numbers of a range are to have.
+fn digits(name: &str, (low, high): (i64, i64), width: &str) -> Result<u8, String> {
     let width = width.strip_prefix("width=").and_then(|width| width.parse::<u8>().ok());
     let width = width.filter(|width| (1..=PADDED_MAX).contains(&usize::from(*width)));
     let width = width.ok_or_else(|| {
-        format!("the digits of {{{{int}}}} are 1 to {PADDED_MAX}: write {{{{int 0 999 width=12}}}}")
+        format!(
+            "the digits of {{{{{name}}}}} are 1 to {PADDED_MAX}: write {{{{{name} 0 999 width=12}}}}"
+        )
     })?;
-    let (Ok(low), Ok(high)) = (u64::try_from(low), u64::try_from(high)) else {
-        return Err("{{int … width=N}} takes no negative numbers: leave width= out".to_owned());
-    };
+    if low < 0 {
+        return Err(format!(
+            "{{{{{name} … width=N}}}} takes no negative numbers: leave width= out"
+        ));
+    }
     let digits = high.to_string().len();
     if digits > usize::from(width) {
         return Err(format!("{high} has {digits} digits: write width={digits} or more"));
     }
-    Ok(Value::Padded { low, high, width })
+    Ok(width)
+}
+
+/// A number whose distribution is not uniform: its range, its parameter, its digits.
+fn skewed(name: &str, arguments: &[&str]) -> Result<Value, String> {
+    let [low, high, rest @ ..] = arguments else {
+        return Err(format!("{{{{{name}}}}} takes two numbers: write {{{{{name} 1 1000}}}}"));
+    };
+    let (low, high) = range(name, low, high)?;
+    let (parameter, rest) = match rest {
+        [first, rest @ ..] if !first.starts_with("width=") => (Some(*first), rest),
+        rest => (None, rest),
+    };
+    let width = match rest {
+        [] => 0,
+        [width] => digits(name, (low, high), width)?,
+        [_, more, ..] => {
+            return Err(format!("{{{{{name}}}}} does not take `{more}`: leave it out"));
+        }
+    };
+    // The defaults of YCSB, and of the examples in pgbench's documentation.
+    let (default, least): (u32, u32) = match name {
+        "zipf" => (990, 1),
+        "gaussian" => (2_500, 2_000),
+        _ => (5_000, 1),
+    };
+    let milli = parameter.map_or(Some(default), |text| {
+        let milli = text.parse::<f64>().ok()? * 1_000.0;
+        // Cast within the range that is checked.
+        (f64::from(least)..=1e6).contains(&milli).then_some(milli.round() as u32)
+    });
+    let milli = milli.ok_or_else(|| {
+        format!(
+            "the parameter of {{{{{name}}}}} is {} to 1000: write {{{{{name} {low} {high} {}}}}}",
+            f64::from(least) / 1_000.0,
+            f64::from(default) / 1_000.0,
+        )
+    })?;
+    let form = match name {
+        "zipf" => SkewForm::Zipf(milli),
+        "gaussian" => SkewForm::Gaussian(milli),
+        _ => SkewForm::Exponential(milli),
+    };
+    Ok(Value::Skewed(Skew::new(SkewParts { form, low, high, width })))
 }
 
 fn letters(count: &str) -> Result<Value, String> {

@@ -1,5 +1,7 @@
 //! Arguments about PostgreSQL.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 use uringbench_core::postgres::statement::QueryMode;
 
@@ -17,10 +19,13 @@ pub(crate) struct PostgresArgs {
     #[arg(long, value_name = "NAME", value_enum, conflicts_with = "command")]
     pub(crate) builtin: Option<Builtin>,
 
-    /// The scale with which `pgbench -i -s N` made the tables of --builtin [default: 1]
+    /// A file with a script for pgbench to send; instead of a statement
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["command", "builtin"])]
+    pub(crate) script: Option<PathBuf>,
+
+    /// The scale with which `pgbench -i -s N` made the tables of --builtin or --script [default: 1]
     #[arg(
-        long, value_name = "N", value_parser = units::small_count, requires = "builtin",
-        allow_negative_numbers = true
+        long, value_name = "N", value_parser = units::small_count, allow_negative_numbers = true
     )]
     pub(crate) scale: Option<u32>,
 

@@ -21,6 +21,20 @@ fn builtin(options: &str, url: &str) -> Finished {
 
 const SELECT: &str = "SELECT abalance FROM pgbench_accounts WHERE aid = {{int 1 100000}}";
 
+/// `pgbench --show-script=tpcb-like`.
+const TPCB: &str = "\\set aid random(1, 100000 * :scale)
+\\set bid random(1, 1 * :scale)
+\\set tid random(1, 10 * :scale)
+\\set delta random(-5000, 5000)
+BEGIN;
+UPDATE pgbench_accounts SET abalance = abalance + :delta WHERE aid = :aid;
+SELECT abalance FROM pgbench_accounts WHERE aid = :aid;
+UPDATE pgbench_tellers SET tbalance = tbalance + :delta WHERE tid = :tid;
+UPDATE pgbench_branches SET bbalance = bbalance + :delta WHERE bid = :bid;
+INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES (:tid, :bid, :aid, :delta, CURRENT_TIMESTAMP);
+END;
+";
+
 #[test]
 fn counts_are_those_of_the_server_to_the_last_transaction() {
     let settings = ["shared_preload_libraries=pg_stat_statements"];
@@ -51,7 +65,12 @@ fn counts_are_those_of_the_server_to_the_last_transaction() {
     }
     let select = builtin("-c 2 -p 4 -n 500 --builtin select-only", &url).expect_code(0);
     assert_eq!((select.document().outcome("ok"), calls()), (500, made + 500));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let script = folder.path().join("transfer.sql");
+    std::fs::write(&script, TPCB).expect("the folder takes a file");
+    let script = format!("-c 3 --scale 1 --script {}", script.display());
     for (transactions, options) in [
+        (250, script.as_str()),
         (300, "-c 4 --builtin tpcb"),
         (200, "-c 3 --builtin tpcb-like -M extended"),
         (200, "-c 3 --builtin tpcb -M simple -R 500"),

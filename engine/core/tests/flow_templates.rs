@@ -5,6 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use uringbench_core::flow::answer::Answer;
 use uringbench_core::flow::cookie_jar::{CookieJar, Origin};
+use uringbench_core::flow::skew::{Skew, SkewForm, SkewParts};
 use uringbench_core::flow::table::Table;
 use uringbench_core::flow::template::{Marks, Template};
 use uringbench_core::flow::text::Text;
@@ -31,6 +32,17 @@ fn value() -> impl Strategy<Value = Value> {
             high: i64::from(low) + i64::from(by)
         }),
         (100..1_000_i64).prop_map(|low| Value::Int { low, high: 999 }),
+        (any::<i32>(), any::<u32>(), 0..3_usize, any::<bool>()).prop_map(
+            |(low, by, form, pads)| {
+                let form =
+                    [SkewForm::Zipf(990), SkewForm::Gaussian(2_500), SkewForm::Exponential(5_000)]
+                        [form];
+                let low = if pads { i64::from(low.unsigned_abs()) } else { low.into() };
+                let width = if pads { 19 } else { 0 };
+                let high = low + i64::from(by);
+                Value::Skewed(Skew::new(SkewParts { form, low, high, width }))
+            }
+        ),
         (1..40_usize).prop_map(Value::Letters),
         vec(vec(any::<u8>(), 0..6), 1..4).prop_map(Value::Choice),
         (0..2_usize).prop_map(|column| Value::Cell { table: 0, column }),

@@ -6,7 +6,19 @@ use crate::template::{Piece, join};
 use crate::{ImportError, Notes};
 
 /// Names with a built-in meaning in a scenario.
-const BUILT_IN: [&str; 8] = ["seq", "uuid", "int", "string", "choice", "timestamp", "user", "env"];
+const BUILT_IN: [&str; 11] = [
+    "seq",
+    "uuid",
+    "int",
+    "zipf",
+    "gaussian",
+    "exponential",
+    "string",
+    "choice",
+    "timestamp",
+    "user",
+    "env",
+];
 
 /// The names that are known at a point of the file.
 #[derive(Clone, Debug, Default)]

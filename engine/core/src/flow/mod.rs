@@ -18,6 +18,7 @@ pub mod pointer;
 pub mod program;
 pub mod response_buffer;
 pub mod script;
+pub mod skew;
 pub mod step;
 pub mod table;
 pub mod target;

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::cookie_jar::CookieJar;
+use super::skew::Skew;
 use super::table::Table;
 use super::target::RequestTarget;
 use super::text::Text;
@@ -49,6 +50,8 @@ pub enum Value {
         /// 1 to 19.
         width: u8,
     },
+    /// A random whole number, some more frequent than others.
+    Skewed(Skew),
     /// A number of random letters and digits.
     Letters(usize),
     /// One of these at random, with equal probability; at least one.
@@ -134,6 +137,10 @@ impl TemplateValue {
             Value::Timestamp => Some(TIMESTAMP_DIGITS),
             Value::Letters(count) => Some(*count),
             Value::Padded { width, .. } => Some(PADDED_MAX.min((*width).into())),
+            Value::Skewed(skew) => {
+                let width = skew.parts().width;
+                (width > 0).then_some(PADDED_MAX.min(width.into()))
+            }
             Value::Choice(choices) => {
                 let width = choices.first()?.len();
                 choices.iter().all(|choice| choice.len() == width).then_some(width)
@@ -169,6 +176,13 @@ impl TemplateValue {
                 let digits = padded(low.saturating_add(drawn as u64));
                 take(&digits[PADDED_MAX.saturating_sub((*width).into())..]);
             }
+            Value::Skewed(skew) => match (skew.draw(random), skew.parts().width) {
+                (number, 0) => take(Digits::of(number.into()).text()),
+                (number, width) => {
+                    let digits = padded(number.unsigned_abs());
+                    take(&digits[PADDED_MAX.saturating_sub(width.into())..]);
+                }
+            },
             Value::Letters(count) => {
                 for _ in 0..*count {
                     take(&[LETTERS[random.below(LETTERS.len())]]);

@@ -244,7 +244,11 @@ impl Draw {
         !self.is_quoted
             && matches!(
                 value.value(),
-                Value::Int { .. } | Value::Padded { .. } | Value::Sequence | Value::Timestamp
+                Value::Int { .. }
+                    | Value::Padded { .. }
+                    | Value::Skewed(_)
+                    | Value::Sequence
+                    | Value::Timestamp
             )
     }
 }
