@@ -60,7 +60,7 @@ fn bad_input_is_one_line_and_exit_2() {
         (&["--body-file", "/no/such/file"], "cannot be read"),
         (&["--slo", "p98<1ms"], "is not a term"),
         (&["--slo", ""], "empty"),
-        (&["--wait", "sleep"], "block, hybrid, spin"),
+        (&["--wait", "sleep"], "batch, block, hybrid, spin"),
         (&["--no-such-option"], "--no-such-option"),
         (&["http://127.0.0.1:1/"], "unexpected argument"),
     ];

@@ -402,7 +402,9 @@ fn other_engine(error: &SetupError) -> &'static str {
         SetupError::Unavailable(_) | SetupError::NoMemory => {
             "; or load over epoll, with `--engine monoio`"
         }
-        SetupError::TooManyFiles { .. } | SetupError::Other { .. } => "",
+        SetupError::TooManyFiles { .. } | SetupError::NoMinimumWait | SetupError::Other { .. } => {
+            ""
+        }
     }
 }
 

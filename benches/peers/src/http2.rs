@@ -61,9 +61,13 @@ pub(crate) fn tls(bench: &mut Bench, scale: Scale) -> Vec<Section> {
             Ok(server) => server,
             Err(section) => return section,
         };
+        // With many streams nginx sends answers one by one, and a client that sleeps is woken by
+        // each.
+        let wait = Some(if depth == 1 { "block" } else { "batch" });
         let load = Load {
             server: Some(server.address.clone()),
             is_tls: true,
+            wait,
             ..streams("/", connections, depth, scale.seconds)
         };
         against_h2load(bench, title, &load, scale, (Figure::Cpu, Bound::AtMost(most)))

@@ -268,7 +268,8 @@ fn digits(name: &str, (low, high): (i64, i64), width: &str) -> Result<u8, String
     let width = width.filter(|width| (1..=PADDED_MAX).contains(&usize::from(*width)));
     let width = width.ok_or_else(|| {
         format!(
-            "the digits of {{{{{name}}}}} are 1 to {PADDED_MAX}: write {{{{{name} 0 999 width=12}}}}"
+            "the digits of {{{{{name}}}}} are 1 to {PADDED_MAX}: \
+             write {{{{{name} 0 999 width=12}}}}"
         )
     })?;
     if low < 0 {

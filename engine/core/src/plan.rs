@@ -131,6 +131,9 @@ pub enum PlanError {
         /// How many connections there are.
         connections: u32,
     },
+    /// Only io_uring can wait so.
+    #[error("--wait batch needs --engine ring: use --wait block")]
+    Batch,
     /// A limit of zero.
     #[error("{0} is 0: give at least 1, or leave it out")]
     Zero(&'static str),
@@ -363,6 +366,9 @@ impl Parts {
         }
         if cpus.is_empty() {
             return Err(PlanError::NoCpu);
+        }
+        if self.transport.wait == WaitMode::Batch && carrier.engine() != Engine::Ring {
+            return Err(PlanError::Batch);
         }
         if (connections.count as usize) < cpus.len() {
             let (cpus, connections) = (cpus.len(), connections.count);

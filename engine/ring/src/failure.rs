@@ -59,6 +59,9 @@ pub enum SetupError {
     /// Locked memory is exhausted (kernels before 5.12 charge rings to RLIMIT_MEMLOCK).
     #[error("no memory for the ring: raise the locked-memory limit (`ulimit -l unlimited`)")]
     NoMemory,
+    /// The kernel has no wait for several completions.
+    #[error("--wait batch needs Linux 6.12 or newer; use --wait block")]
+    NoMinimumWait,
     /// Anything else, with the step it happened in.
     #[error("{step} failed: {source}")]
     Other {

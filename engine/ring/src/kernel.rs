@@ -307,9 +307,15 @@ impl Kernel {
     }
 
     /// One system call: submit queued entries, run due work, and wait for `want` completions or
-    /// until `timeout` nanoseconds have passed.
+    /// until `timeout` nanoseconds have passed. After `patience` microseconds, if that is not 0,
+    /// one completion is enough; the kernel must have [`crate::Features::minimum_wait`] then.
     #[inline]
-    pub(crate) fn enter(&mut self, want: u32, timeout: Option<u64>) -> io::Result<()> {
+    pub(crate) fn enter(
+        &mut self,
+        want: u32,
+        timeout: Option<u64>,
+        patience: u32,
+    ) -> io::Result<()> {
         // The backlog must not wait for its own completions.
         let want = if self.backlog.is_empty() || self.clear_backlog() { want } else { 0 };
         self.publish();
@@ -321,7 +327,7 @@ impl Kernel {
         let entered = if let Some(nanos) = timeout {
             let (seconds, rest) = (nanos / 1_000_000_000, (nanos % 1_000_000_000) as u32);
             let span = Timespec::new().sec(seconds).nsec(rest);
-            let arguments = SubmitArgs::new().timespec(&span);
+            let arguments = SubmitArgs::new().min_wait_usec(patience).timespec(&span);
             let flags = flags | EnterFlags::EXT_ARG.bits();
             // SAFETY: `arguments` is what EXT_ARG announces, and lives across the call.
             unsafe { self.submitter.enter(queued, want, flags, Some(&arguments)) }

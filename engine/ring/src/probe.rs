@@ -24,6 +24,9 @@ pub struct Features {
     pub ring_sockets: bool,
     /// Sockets of the ring can get a descriptor (6.8), through which TCP's state is read.
     pub tcp_info: bool,
+    /// `IORING_FEAT_MIN_TIMEOUT` (6.12): a wait for several completions that settles for one after
+    /// a while.
+    pub minimum_wait: bool,
 }
 
 /// One ability, in words.
@@ -91,7 +94,7 @@ pub enum Unavailable {
 
 impl Features {
     /// The abilities.
-    pub fn abilities(&self) -> [Ability; 7] {
+    pub fn abilities(&self) -> [Ability; 8] {
         let costs = "it costs more CPU per request";
         [
             ("deferred task work", self.deferred_work, "6.1", costs),
@@ -111,6 +114,7 @@ impl Features {
                 "6.8",
                 "retransmits are known of the whole machine, round trips not at all",
             ),
+            ("minimum wait", self.minimum_wait, "6.12", "`--wait batch` is refused"),
         ]
         .map(|(name, is_there, since, without)| Ability { name, is_there, since, without })
     }
@@ -159,6 +163,7 @@ pub fn probe() -> Result<Features, Unavailable> {
         registered_ring,
         ring_sockets,
         tcp_info: known.is_supported(opcode::FixedFdInstall::CODE),
+        minimum_wait: plain.params().is_feature_min_timeout(),
     })
 }
 
@@ -281,6 +286,7 @@ mod tests {
             registered_ring: false,
             ring_sockets: false,
             tcp_info: false,
+            minimum_wait: false,
         };
         assert!(builder(&none).build(8).is_ok());
         assert_eq!(none.to_string(), "");

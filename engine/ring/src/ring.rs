@@ -73,6 +73,15 @@ pub enum Wait {
     Completion,
     /// Until something completes, at most this many nanoseconds.
     AtMost(u64),
+    /// Until several operations have completed. With [`Features::minimum_wait`] only.
+    Several {
+        /// How many, at least 1.
+        count: u32,
+        /// After so many microseconds one is enough.
+        patience: u32,
+        /// The longest wait, nanoseconds.
+        at_most: u64,
+    },
 }
 
 /// One finished operation, or one round of a multishot one.
@@ -272,9 +281,12 @@ impl Ring {
     #[inline]
     pub fn enter(&mut self, wait: Wait) -> Result<(), Failure> {
         let entered = match wait {
-            Wait::No => self.kernel.enter(0, None),
-            Wait::Completion => self.kernel.enter(1, None),
-            Wait::AtMost(nanos) => self.kernel.enter(1, Some(nanos)),
+            Wait::No => self.kernel.enter(0, None, 0),
+            Wait::Completion => self.kernel.enter(1, None, 0),
+            Wait::AtMost(nanos) => self.kernel.enter(1, Some(nanos), 0),
+            Wait::Several { count, patience, at_most } => {
+                self.kernel.enter(count, Some(at_most), patience)
+            }
         };
         entered.map_err(|error| {
             Failure(rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO))

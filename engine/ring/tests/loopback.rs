@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use uringbench_ring::{
     BufferSizes, Completion, Config, Listener, Operation, PeerAddress, Ring, Room, SocketOptions,
@@ -358,6 +359,44 @@ fn waiting_ends_by_itself_and_costs_one_call() {
     ring.enter(Wait::No).expect("submitting works");
     assert!(ring.next_completion().is_none() && !ring.is_work_pending());
     assert_eq!((ring.enters() - before, ring.overflows()), (2, 0));
+}
+
+#[test]
+fn several_completions_are_waited_for_and_one_is_enough_after_a_while() {
+    let (mut ring, mut first) = connected(SMALL);
+    if !ring.features().minimum_wait {
+        return eprintln!("SKIPPED minimum waits: they came with Linux 6.12");
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("a bound listener");
+    connect(&mut ring, 1, 0, address).expect("a connection");
+    let (mut second, _) = listener.accept().expect("the connection arrives");
+    ring.receive_multi(0, 0);
+    ring.receive_multi(1, 0);
+    ring.enter(Wait::No).expect("submitting works");
+    let mut gather = |patience| {
+        let (before, started) = (ring.enters(), Instant::now());
+        let wait = Wait::Several { count: 2, patience, at_most: 60_000_000_000 };
+        ring.enter(wait).expect("waiting works");
+        assert!(started.elapsed() < Duration::from_secs(59), "{patience} µs");
+        assert_eq!(ring.enters() - before, 1);
+        let mut slots = Vec::new();
+        while let Some(completion) = ring.next_completion() {
+            slots.push(completion.token.slot());
+            ring.recycle(completion.buffer.expect("bytes have arrived"));
+        }
+        slots.sort_unstable();
+        slots
+    };
+    first.write_all(b"alone").expect("the socket has room");
+    assert_eq!(gather(1_000), [0]);
+    let late = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(20));
+        second.write_all(b"late").map(|()| second)
+    });
+    first.write_all(b"early").expect("the socket has room");
+    assert_eq!(gather(50_000_000), [0, 1]);
+    late.join().expect("no panic").expect("the socket has room");
 }
 
 #[test]

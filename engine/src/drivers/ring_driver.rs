@@ -1,4 +1,4 @@
-//! The driver over io_uring: one ring, and the three ways to wait on it.
+//! The driver over io_uring: one ring, and the ways to wait on it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
@@ -29,6 +29,8 @@ pub(crate) struct RingDriver {
     /// The peer of the first connection; workers begin with different ones.
     first_peer: usize,
     wait: WaitMode,
+    /// How many completions [`WaitMode::Batch`] waits for, at least 1.
+    batch: u32,
     timer_slack: TimerSlack,
     spin_policy: SpinPolicy,
     run_queue: RunQueue,
@@ -49,6 +51,10 @@ const SLOW_RECEIVE_BUFFER: u32 = 32 << 10;
 /// Spare vectors kept, and the largest capacity kept.
 const SPARES_MAX: usize = 256;
 const SPARE_ROOM_MAX: usize = 256 << 10;
+/// [`WaitMode::Batch`] gathers answers for at most this many microseconds.
+const PATIENCE: u32 = 50;
+/// Completions that end such a wait at once.
+const BATCH_MAX: u32 = 256;
 
 /// Where connections go, and their local addresses.
 struct Destination {
@@ -87,6 +93,9 @@ impl RingDriver {
     /// The same, over a ring of this size.
     pub(crate) fn of_size(config: Config, plan: &Plan, index: usize) -> Result<Self, SetupError> {
         let mut ring = Ring::new(config)?;
+        if plan.transport.wait == WaitMode::Batch && !ring.features().minimum_wait {
+            return Err(SetupError::NoMinimumWait);
+        }
         let request = plan.workload.bytes();
         let template = match copies_kept(plan) {
             1 => ring.add_template(request),
@@ -102,6 +111,8 @@ impl RingDriver {
             peers,
             first_peer: index,
             wait: plan.transport.wait,
+            // The other half keeps the target at work meanwhile.
+            batch: (config.slots / 2).clamp(1, BATCH_MAX),
             timer_slack: TimerSlack::default(),
             spin_policy: SpinPolicy::default(),
             run_queue: RunQueue::of_this_thread(),
@@ -184,6 +195,16 @@ impl RingDriver {
     fn sleep(&mut self, latest: Timestamp) {
         let span = latest.since(clock::now());
         self.enter(if span == Nanos::ZERO { Wait::No } else { Wait::AtMost(span.0) });
+    }
+
+    /// Sleep until half of the connections have something, or any after [`PATIENCE`].
+    fn gather(&mut self, latest: Timestamp) {
+        let span = latest.since(clock::now());
+        // The kernel looks at the longest wait only after the patience.
+        if self.batch == 1 || span <= Nanos(u64::from(PATIENCE) * 1_000) {
+            return self.sleep(latest);
+        }
+        self.enter(Wait::Several { count: self.batch, patience: PATIENCE, at_most: span.0 });
     }
 
     /// Sleep until shortly before `due`, then spin.
@@ -327,6 +348,7 @@ impl Driver for RingDriver {
             (Until::Around(latest), WaitMode::Hybrid) => {
                 self.spin_then_sleep(clock::now(), latest);
             }
+            (Until::Around(latest), WaitMode::Batch) => self.gather(latest),
             (Until::Due(time) | Until::Around(time), _) => self.sleep(time),
         }
         self.refusals.verdict()

@@ -241,6 +241,7 @@ fn plan(parts: &DocumentParts<'_>) -> PlanFigures {
     };
     let (http2, usual) = (plan.transport.connections.http2, Http2Settings::default());
     let wait = match plan.transport.wait {
+        WaitMode::Batch => "batch",
         WaitMode::Block => "block",
         WaitMode::Hybrid => "hybrid",
         WaitMode::Spin => "spin",

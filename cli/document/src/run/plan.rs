@@ -42,7 +42,7 @@ pub struct PlanFigures {
     pub warmup_s: f64,
     /// Limit of an exchange.
     pub timeout_s: f64,
-    /// `block`, `hybrid` or `spin`.
+    /// `batch`, `block`, `hybrid` or `spin`.
     pub wait: Option<String>,
     /// The name of the run.
     pub name: Option<String>,

@@ -328,6 +328,7 @@ mod tests {
                 registered_ring: true,
                 ring_sockets: true,
                 tcp_info: true,
+                minimum_wait: true,
             }),
             capabilities: sampling::tests::good(),
         }

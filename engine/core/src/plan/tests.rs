@@ -40,6 +40,11 @@ fn the_least_plan_is_one() {
 fn values_out_of_their_ranges_make_no_plan() {
     assert_eq!(refused(|plan| plan.transport.carrier = Carrier::ring(vec![])), PlanError::NoPeer);
     assert_eq!(refused(|plan| plan.transport.cpus.clear()), PlanError::NoCpu);
+    let batches_without_ring = refused(|plan| {
+        plan.transport.wait = WaitMode::Batch;
+        plan.transport.carrier = Carrier::Monoio(plan.transport.carrier.addresses().to_vec());
+    });
+    assert_eq!(batches_without_ring, PlanError::Batch);
     assert_eq!(
         refused(|plan| plan.transport.cpus = vec![0, 1]),
         PlanError::Connections { cpus: 2, connections: 1 }

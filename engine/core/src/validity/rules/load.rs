@@ -80,7 +80,9 @@ impl Run<'_> {
         let late = lateness as f64 > bound && self.waited_share() < WAITED_FEW;
         late.then(|| {
             let fix = match self.plan.transport.wait {
-                WaitMode::Block => "use --wait hybrid or spin, more --cores, or lower -R",
+                WaitMode::Batch | WaitMode::Block => {
+                    "use --wait hybrid or spin, more --cores, or lower -R"
+                }
                 _ => "keep other programs off its CPUs, use more --cores, or lower -R",
             };
             let message = format!(
