@@ -30,25 +30,25 @@ fn slow(pause: impl Fn(u64) -> Duration + Send + Sync + 'static) -> Acceptor {
     })
 }
 
-fn run(args: &str) -> Document {
+pub(crate) fn run(args: &str) -> Document {
     Run::json(&format!("--warmup 0s {args}")).finish().expect_code(0).document()
 }
 
 /// The description of the insight of this kind, if there is one.
-fn insight<'a>(document: &'a Document, kind: &str) -> Option<&'a str> {
+pub(crate) fn insight<'a>(document: &'a Document, kind: &str) -> Option<&'a str> {
     document.list("insights").iter().find(|insight| insight["kind"] == kind)?["description"]
         .as_str()
 }
 
 /// Whether the load generator was disturbed: then nothing is said of the target's times.
-fn is_disturbed(document: &Document) -> bool {
+pub(crate) fn is_disturbed(document: &Document) -> bool {
     const CODES: [&str; 3] = ["preempted", "steal", "late_sends"];
     let reasons = document.at("verdict.reasons").as_array().expect("a list");
     let has = |code: &&str| reasons.iter().any(|reason| reason["code"] == *code);
     CODES.iter().any(has)
 }
 
-fn expect(document: &Document, kind: &str, parts: &[&str]) {
+pub(crate) fn expect(document: &Document, kind: &str, parts: &[&str]) {
     let is_of_times = ["delayed_ack", "long_tail", "falling_rate"].contains(&kind);
     if is_of_times && is_disturbed(document) {
         return document.expect(insight(document, kind).is_none(), "the generator was disturbed");
@@ -137,15 +137,16 @@ fn a_used_up_quota_is_named() {
     };
     let document = run(&format!("-d 2s -c 8 {}", target.url()));
     expect(&document, "target_throttled", &["CPU quota"]);
+    expect(&document, "target_saturated", &["of the 0.10 CPUs that it can use", "limits the rate"]);
     drop(target);
     drop(group);
 }
 
 /// A control group that may use a tenth of a CPU; removed when dropped, after its processes.
-struct Quota(std::path::PathBuf);
+pub(crate) struct Quota(std::path::PathBuf);
 
 impl Quota {
-    fn of_a_tenth(pid: u32) -> Option<Self> {
+    pub(crate) fn of_a_tenth(pid: u32) -> Option<Self> {
         let name = format!("uringbench-test-{pid}");
         let version_1 = Path::new("/sys/fs/cgroup/cpu").join(&name);
         let version_2 = Path::new("/sys/fs/cgroup").join(&name);

@@ -29,6 +29,7 @@ mod http2;
 mod http2_faults;
 mod http2_scenarios;
 mod insights;
+mod insights_target;
 mod interval_logs;
 mod keepalive;
 mod main_job;
