@@ -182,13 +182,19 @@ fn members_take_dependencies_and_lints_from_the_workspace() {
     let good = [
         ("d/Cargo.toml", format!("{package}{lints}{with_feature}")),
         ("e/Cargo.toml", format!("{package}[workspace]\n[dependencies]\nlibc = \"0.2\"\n")),
+        (
+            "f/Cargo.toml",
+            format!("{package}workspace = \"../f\"\n[dependencies]\nlibc = \"0.2\"\n"),
+        ),
     ];
     hold(workspace_table, &bad, &good);
 }
 
 fn workspace_table(source: &Source) -> Vec<Offence> {
     let has = |text: &str| source.lines.iter().any(|line| line.text.trim() == text);
-    if source.package_name().is_none() || has("[workspace]") {
+    let is_of_another = has("[workspace]")
+        || source.lines.iter().any(|line| line.text.starts_with("workspace = \""));
+    if source.package_name().is_none() || is_of_another {
         return Vec::new();
     }
     let mut offences: Vec<_> = source

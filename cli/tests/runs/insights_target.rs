@@ -61,7 +61,7 @@ fn a_generator_that_is_the_limit_is_named() {
     expect_none(&document, &["target_saturated"]);
 }
 
-/// Two processes with a thread per connection, which take as many connections as they are told.
+/// Two processes with a thread per connection; arguments are how many connections each takes.
 /// Each request takes half a millisecond of CPU time.
 const UNEQUAL: &str = "
 import os, socket, sys, threading, time
@@ -95,7 +95,7 @@ fn workers_that_share_unequally_are_named() {
     expect_none(&run(&format!("{args} {url}")), &["unequal_workers", "one_worker"]);
 }
 
-/// Reads from a file that the kernel does not keep in memory, if it is told so.
+/// Reads from a file that the kernel keeps in memory if the second argument says so.
 const FROM_DISK: &str = "
 import mmap, os, random, socket, sys, tempfile
 size = 32 << 20
