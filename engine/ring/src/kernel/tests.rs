@@ -23,11 +23,11 @@ fn submissions_wait_in_order_for_a_kernel_that_refuses_them_and_none_is_lost() {
     }
     let enters = kernel.enters();
     assert!(enters <= 2, "the kernel is not called repeatedly: {enters} calls");
-    let refused = kernel.enter(1, None).expect_err("the ring is not enabled");
+    let refused = kernel.enter(1, None, 0).expect_err("the ring is not enabled");
     assert_eq!(refused.raw_os_error(), Some(libc::EBADFD), "the cause is not lost");
     assert!(kernel.next_posted().is_none());
     kernel.submitter.register_enable_rings().expect("the ring is ours");
-    kernel.enter(1, None).expect("it is enabled now");
+    kernel.enter(1, None, 0).expect("it is enabled now");
     for number in 0..1_000 {
         let posted = kernel.next_posted().expect("everything was submitted");
         assert_eq!((posted.user_data, posted.result), (number, -libc::EBADF));
