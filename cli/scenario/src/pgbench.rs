@@ -104,9 +104,9 @@ fn substitute(line: &str, known: &[(String, Computed)], out: &mut String) -> Res
                 return Err(refused(&command[..end]));
             }
         }
-        if behind.starts_with("{{") {
+        if let Some(after) = behind.strip_prefix("{{") {
             out.push_str("{{{{");
-            rest = &behind[2..];
+            rest = after;
             continue;
         }
         // `::` is a cast.
