@@ -51,6 +51,7 @@ mod scenarios_typed;
 mod scenarios_wrong;
 mod schedules;
 mod secrets;
+mod secrets_repeated;
 mod servers;
 mod serving;
 mod side_by_side;

@@ -12,11 +12,13 @@ use crate::support::recording::Recording;
 use crate::support::run::{Finished, Run};
 
 /// Part of every secret.
-const MARK: &str = "S3cr3t";
+pub(crate) const MARK: &str = "S3cr3t";
 /// A URL with secrets in its query.
-const QUERY: &str = "/search?q=x&access_token=S3cr3tOfUrl&sort_key=name&sig=S3cr3tOfSignature";
-const BODY: &str = r#"{"user":"me","password":"S3cr3tOfBody","otp":"S3cr3tOfPin","author":"A"}"#;
-const HEADERS: [&str; 5] = [
+pub(crate) const QUERY: &str =
+    "/search?q=x&access_token=S3cr3tOfUrl&sort_key=name&sig=S3cr3tOfSignature";
+pub(crate) const BODY: &str =
+    r#"{"user":"me","password":"S3cr3tOfBody","otp":"S3cr3tOfPin","author":"A"}"#;
+pub(crate) const HEADERS: [&str; 5] = [
     "Authorization: Bearer S3cr3tOfHeader",
     "Proxy-Authorization: Basic S3cr3tOfProxy",
     "Cookie: sid=S3cr3tOfCookie",
@@ -24,7 +26,7 @@ const HEADERS: [&str; 5] = [
     "Referer: http://h/?token=S3cr3tOfReferer",
 ];
 
-const SHOP: &str = r#"
+pub(crate) const SHOP: &str = r#"
 [load]
 users = 2
 connections = 2
@@ -44,7 +46,7 @@ body = { form = { name = "me", password = "S3cr3tOfForm" } }
 "#;
 
 /// Files in which the mark stands, of those below a folder.
-fn marked(folder: &Path) -> Vec<String> {
+pub(crate) fn marked(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -70,7 +72,7 @@ fn marked(folder: &Path) -> Vec<String> {
 }
 
 /// Another command in the folder of a run.
-fn command(run: &Finished, args: &str) -> String {
+pub(crate) fn command(run: &Finished, args: &str) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_uringbench"))
         .args(args.split(' '))
         .current_dir(run.folder())
@@ -86,7 +88,7 @@ fn command(run: &Finished, args: &str) -> String {
 }
 
 /// A receiver that accepts everything and keeps it.
-fn receiver() -> (String, Arc<Mutex<Vec<u8>>>) {
+pub(crate) fn receiver() -> (String, Arc<Mutex<Vec<u8>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let url = format!("http://{}", listener.local_addr().expect("it is bound"));
     let kept = Arc::new(Mutex::new(Vec::new()));

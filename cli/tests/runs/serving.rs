@@ -21,7 +21,7 @@ fn store(results: &Path, place: &str, began: &str) {
 }
 
 /// The results of a folder, served.
-struct Shown {
+pub(crate) struct Shown {
     _server: Program,
     /// Host and port.
     host: String,
@@ -29,7 +29,7 @@ struct Shown {
 }
 
 impl Shown {
-    fn of(results: &Path) -> Self {
+    pub(crate) fn of(results: &Path) -> Self {
         let words = ["serve", results.to_str().expect("a plain name")];
         let server = Program::start(Path::new(env!("CARGO_BIN_EXE_uringbench")), &words);
         let url = server.said().strip_prefix("results at http://").expect("an address").to_owned();
@@ -38,7 +38,7 @@ impl Shown {
     }
 
     /// The answer to a request for this path below the token.
-    fn get(&self, path: &str) -> String {
+    pub(crate) fn get(&self, path: &str) -> String {
         self.ask(&format!("/{}/{path}", self.token), &self.host)
     }
 
@@ -52,7 +52,7 @@ impl Shown {
 }
 
 /// The first reference of this kind in a page.
-fn reference<'a>(page: &'a str, begin: &str) -> &'a str {
+pub(crate) fn reference<'a>(page: &'a str, begin: &str) -> &'a str {
     let at = page.find(&format!("href=\"{begin}")).unwrap_or_else(|| panic!("{begin}: {page}"));
     let rest = &page[at + 6..];
     &rest[..rest.find('"').expect("it ends")]
