@@ -135,9 +135,14 @@ fn a_used_up_quota_is_named() {
     let Some(group) = Quota::of_a_tenth(target.pid()) else {
         return skip(TEST, "no control group with a CPU quota can be made here");
     };
-    let document = run(&format!("-d 2s -c 8 {}", target.url()));
-    if document.number("target_usage.cpus") < 0.08 {
-        return skip(TEST, "others had the CPU time: the quota was not used up");
+    let measured = || run(&format!("-d 2s -c 8 {}", target.url()));
+    let mut document = measured();
+    // On a busy machine others may have the CPU time, so that the quota is not used up.
+    for _ in 0..5 {
+        if document.number("target_usage.cpus") >= 0.08 {
+            break;
+        }
+        document = measured();
     }
     expect(&document, "target_throttled", &["CPU quota"]);
     drop(target);
