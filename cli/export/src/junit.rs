@@ -11,7 +11,8 @@ use crate::checks::{CheckGroup, CheckState, ResultCheck};
 /// The document of these groups.
 pub fn xml(groups: &[CheckGroup]) -> String {
     let all = || groups.iter().flat_map(|group| &group.checks);
-    let seconds: f64 = groups.iter().map(|group| group.seconds).sum();
+    // Numbers are summed from -0.0 on, which would stand in the file of an empty document.
+    let seconds = groups.iter().map(|group| group.seconds).sum::<f64>() + 0.0;
     let mut page = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     // Writing to a string cannot fail, here and below.
     let _ = writeln!(
