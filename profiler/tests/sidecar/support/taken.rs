@@ -118,7 +118,10 @@ impl Taken {
         assert!(!codes.contains(&"samples_lost"), "{figures:?}");
         let (used, allowance) = self.accounted();
         let sampled = self.sampled_within().as_secs_f64();
-        let most = used * 1.1 + allowance;
+        // A profiler that waits behind 200 threads reads their counters late, after the time of
+        // its reading, and so misses a part of what they used at first.
+        let late = if may_lose { 0.3 } else { 0.0 };
+        let most = used * (1.1 + late) + allowance;
         let least = if figures.is_user_only { 0.5 * used - allowance } else { 0.9 * used };
         assert!(
             (least..=most).contains(&sampled),
